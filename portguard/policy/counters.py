@@ -1,0 +1,65 @@
+"""Counters of the path: plain native integers, read when somebody asks.
+
+Nouns: a *Histogram* (bounds in seconds, cumulative only when read); *Counters*, the engine's own.
+
+Compiled. Knows nothing of Prometheus: telemetry turns these into metrics at scrape.
+"""
+
+from typing import Final
+
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from portguard.policy.grant import RULES
+
+_CATEGORIES: Final = 5
+_ACTIONS: Final = 5
+
+
+class Histogram:
+    """Observations by upper bound. `counts` has one more place than `bounds`, for what is above the last."""
+
+    def __init__(self, bounds: list[float]) -> None:
+        self.bounds = bounds
+        self.counts: vec[i64] = vec[i64]([0] * (len(bounds) + 1))
+        self.total = 0.0
+
+    def observe(self, value: float, times: i64) -> None:
+        """`times` observations of `value` seconds each."""
+        place: i64 = 0
+        for bound in self.bounds:
+            if value <= bound:
+                break
+            place += 1
+        self.counts[place] = self.counts[place] + times
+        self.total += value * float(times)
+
+    def read(self) -> tuple[list[float], list[int], float]:
+        """(bounds, counts by bound and above, sum of seconds)."""
+        return list(self.bounds), [int(count) for count in self.counts], self.total
+
+
+class Counters:
+    """What the engine counts: verdicts by action, rule and category, its own time, and its errors."""
+
+    def __init__(self) -> None:
+        self.verdicts: vec[i64] = vec[i64]([0] * (_ACTIONS * (RULES + 1) * _CATEGORIES))
+        self.decision = Histogram([1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2])
+        self.errors: i64 = 0
+        self.port_misses: i64 = 0
+        self.grant_misses: i64 = 0
+
+    def count(self, action: i64, rule: i64, category: i64) -> None:
+        """One verdict; `rule` is an ordinal, -1 for none."""
+        place: i64 = (action * (RULES + 1) + rule + 1) * _CATEGORIES + category
+        self.verdicts[place] = self.verdicts[place] + 1
+
+    def read(self) -> list[tuple[int, int, int, int]]:
+        """(action, rule ordinal or -1, category, count) of every verdict that has occurred."""
+        rows: list[tuple[int, int, int, int]] = []
+        for place, count in enumerate(self.verdicts):
+            if count:
+                rest, category = divmod(place, _CATEGORIES)
+                action, rule = divmod(rest, RULES + 1)
+                rows.append((action, rule - 1, category, int(count)))
+        return rows

@@ -1,0 +1,519 @@
+"""The engine: one message PDU in, one verdict out, synchronously.
+
+Nouns: a *hit* is the bit of a rule that fired (`policy.grant`); the *verdict* of the last message stands in the Engine's own
+attributes until the next call, so that nothing is allocated for it; *soft* hits are those a setting turns from a
+refusal into a tag for this one message.
+
+Compiled. Rules are judged in the catalogue's order by stages: account, number, body, signature, scope. What the
+registry says comes from caches keyed by raw bytes; `revision` is asked only when they miss. Knows no socket and no
+clock: `now` is monotonic seconds, `skew` and `utc_offset` make dates and hours of it.
+"""
+
+from typing import Any, Final
+
+from mypy_extensions import i64
+
+from portguard.policy.counters import Counters
+from portguard.policy.grant import (
+    EVERYTHING,
+    HIT_106,
+    HIT_150,
+    HIT_151,
+    HIT_152,
+    HIT_155,
+    HIT_201,
+    HIT_202,
+    HIT_203,
+    HIT_302,
+    HIT_303,
+    HIT_304,
+    HIT_305,
+    HIT_306,
+    HIT_600,
+    HIT_601,
+    PORT_REFUSALS,
+    SIGNATURE_REFUSALS,
+    Account,
+    Grant,
+    PortGrant,
+    Scope,
+)
+from portguard.policy.limits import Limits
+from portguard.sms.lexicon import Lexicon
+from portguard.sms.text import Text
+from portguard.smpp.constants import ESME_RINVSCHED, ESME_ROK, ESM_UDHI, SUBMIT_MULTI, TON_ALPHANUMERIC
+from portguard.smpp.scan import Scan, cstring_end
+
+ALLOW: Final = 0
+MONITOR: Final = 1
+TAG: Final = 2
+DISCARD: Final = 3
+REJECT: Final = 4
+# Not a verdict: the PDU itself is unsound, `status` says what to answer.
+UNSOUND: Final = 5
+
+_UCS2: Final = 8
+_SECONDS_A_DAY: Final = 86400.0
+
+_NO_PORT = PortGrant(0, 1.0, 0.0, "")
+_NO_GRANT = Grant(0, 1.0, 0.0, "", frozenset())
+_NO_SCOPE = Scope("", "", EVERYTHING, frozenset(), [], 0)
+
+
+class EngineOptions:
+    """The settings the path looks at, copied once out of `[policy]`."""
+
+    def __init__(
+        self, *, head_only: bool, disguise_own_tag: bool, unknown_category: int, ton_npi: frozenset[int],
+        default_msg_ids: frozenset[int], max_schedule: float, grants: int, refusals: int, errors_a_minute: int,
+        on_error_allow: bool,
+    ) -> None:
+        self.head_only = head_only
+        self.disguise_own_tag = disguise_own_tag
+        self.unknown_category: i64 = unknown_category
+        self.ton_npi = ton_npi
+        self.default_msg_ids = default_msg_ids
+        self.max_schedule = max_schedule
+        self.grants: i64 = grants
+        self.refusals: i64 = refusals
+        self.errors_a_minute: i64 = errors_a_minute
+        self.on_error_allow = on_error_allow
+
+
+class Engine:
+    """Judges messages under one revision at a time; `swap` takes the next.
+
+    `revision` answers `account(system_id, limits)`, `port`, `signature`, `region_of`, `decode` and `delivery_time`
+    (`policy.adapter.Registry`); it is interpreted and asked only off the fast path.
+    """
+
+    def __init__(self, revision: Any, options: EngineOptions, lexicon: Lexicon, limits: Limits, counters: Counters) -> None:
+        self.revision = revision
+        self.options = options
+        self.lexicon = lexicon
+        self.limits = limits
+        self.counters = counters
+        self.accounts: dict[str, Account] = {}
+        self.text = Text()
+        self.skew = 0.0
+        self.utc_offset = 0.0
+        self.grants_kept: i64 = 0
+        self.refusals_kept: i64 = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the last verdict."""
+        self.action: i64 = ALLOW
+        self.rule: i64 = -1
+        self.hits: i64 = 0
+        self.soft: i64 = 0
+        self.status: i64 = ESME_ROK
+        self.category: i64 = 0
+        self.industry: i64 = 0
+        self.readable = False
+        self.at = 0.0
+        self.port = _NO_PORT
+        self.grant = _NO_GRANT
+        self.quota_key = ""
+        self.quota_day: i64 = 0
+        self.quota_messages: i64 = 0
+
+    def swap(self, revision: Any, lexicon: Lexicon) -> None:
+        """Serve another revision from the next message on. Accounts are resolved again when next asked for."""
+        self.revision = revision
+        self.lexicon = lexicon
+        self.accounts = {}
+        self.grants_kept = 0
+        self.refusals_kept = 0
+
+    def account(self, system_id: str) -> Account:
+        """The account under the present revision; one that is not on file has `known` False and hits rule 601."""
+        found = self.accounts.get(system_id)
+        if found is None:
+            found = self.revision.account(system_id, self.limits)
+            if not found.active:
+                found.hits |= HIT_601
+            if found.known:
+                self.accounts[system_id] = found
+        return found
+
+    def judge(self, a: Account, s: Scan, buf: bytes, now: float) -> i64:
+        """The verdict on a scanned PDU: an action, or UNSOUND. Details stand in the engine's attributes."""
+        self.soft = 0
+        self.quota_key = ""
+        at: float = now + self.skew
+        if s.schedule_end > s.schedule_start:
+            at = self.revision.delivery_time(buf[s.schedule_start : s.schedule_end], at)
+            if at < 0.0 or at > now + self.skew + self.options.max_schedule:
+                self.status = ESME_RINVSCHED
+                return UNSOUND
+        self.at = at
+        hits: i64 = a.hits
+        if a.tps > 0 and not a.bucket.take(a.tps, now):
+            hits |= HIT_600
+        if s.source_ton == TON_ALPHANUMERIC or (
+            len(self.options.ton_npi) > 0 and (s.source_ton << 8 | s.source_npi) not in self.options.ton_npi
+        ):
+            hits |= HIT_106
+        port = self.port_of(a, buf[s.source_start : s.source_end], at)
+        self.port = port
+        hits |= port.hits | self.body(a, s, buf)
+        if self.readable:
+            hits |= self.signed(a, port, at)
+            self.categorise()
+        else:
+            self.grant = port.unsigned
+            self.category = 0
+            self.industry = 0
+        hits |= self.scoped(a, s, buf, at)
+        return self.conclude(a, hits, s)
+
+    # ---- the number
+
+    def port_of(self, a: Account, key: bytes, at: float) -> PortGrant:
+        """The resolved grant of a number (raw source_addr), from the cache where its dates still hold."""
+        port = a.ports.get(key, _NO_PORT)
+        if port.since <= at < port.until:
+            return port
+        port = a.refused.get(key, _NO_PORT)
+        if port.since <= at < port.until:
+            return port
+        return self.port_miss(a, key, at)
+
+    def port_miss(self, a: Account, key: bytes, at: float) -> PortGrant:
+        """Ask the revision, and keep the answer when it is about the present."""
+        self.counters.port_misses += 1
+        port: PortGrant = self.revision.port(a.enterprise, key.decode("latin-1"), at)
+        if self.scheduled(at):
+            return port
+        if port.hits & PORT_REFUSALS != 0:
+            self.make_room_for_refusal()
+            a.refused[key] = port
+        else:
+            self.make_room_for_grant()
+            a.ports[key] = port
+        return port
+
+    def scheduled(self, at: float) -> bool:
+        """True for a verdict about another time than the present one: those would push the present out of the caches."""
+        return self.at_present != at
+
+    def make_room_for_grant(self) -> None:
+        """Bound what is kept: at the limit everything is dropped and asked for again."""
+        self.grants_kept += 1
+        if self.grants_kept > self.options.grants:
+            self.grants_kept = 1
+            for account in self.accounts.values():
+                account.ports = {}
+
+    def make_room_for_refusal(self) -> None:
+        """The same for refusals, apart, so that a sender of junk cannot push out what is permitted."""
+        self.refusals_kept += 1
+        if self.refusals_kept > self.options.refusals:
+            self.refusals_kept = 1
+            for account in self.accounts.values():
+                account.refused = {}
+                for port in account.ports.values():
+                    port.refused = {}
+
+    # ---- the body
+
+    def body(self, a: Account, s: Scan, buf: bytes) -> i64:
+        """Rules 150-155; loads `text` when there is one that decodes (`readable`)."""
+        self.readable = False
+        hits: i64 = 0
+        start: i64 = s.sm_start
+        end: i64 = s.sm_end
+        if s.payloads > 0:
+            if s.payloads > 1 or end > start:
+                hits |= HIT_151
+            if end == start:
+                start = s.payload_start
+                end = s.payload_end
+        if s.own_tags > 0:
+            hits |= HIT_155
+        if s.default_msg_id != 0 and s.default_msg_id not in self.options.default_msg_ids:
+            hits |= HIT_150
+        coding: i64 = s.data_coding
+        if s.esm_class & ESM_UDHI != 0:
+            if s.sar:
+                hits |= HIT_151
+            header: i64 = self.revision.udh_length(buf[start:end])
+            if header < 0:
+                hits |= HIT_152
+            else:
+                start += header
+        if coding == _UCS2 and self.utf16(buf, start, end):
+            self.text.load(buf[start:end], False)
+            self.readable = True
+            return hits
+        return hits | self.other_coding(a, buf[start:end], coding)
+
+    def utf16(self, buf: bytes, pos: i64, end: i64) -> bool:
+        """True for whole UTF-16BE units with no surrogate and no BOM in front: text as it stands."""
+        if (end - pos) & 1 != 0:
+            return False
+        if pos < end and buf[pos] == 0xFE and buf[pos + 1] == 0xFF:
+            return False
+        while pos < end:
+            if buf[pos] & 0xF8 == 0xD8:
+                return False
+            pos += 2
+        return True
+
+    def other_coding(self, a: Account, body: bytes, coding: i64) -> i64:
+        """Text of any other coding, or of UCS-2 that needs a closer look."""
+        text = self.revision.decode(body, coding, a.charset)
+        if text is None:
+            if a.binary and self.revision.is_binary(coding):
+                return 0
+            return HIT_150
+        self.text.load(text, self.revision.ascii_brackets(coding, a.charset))
+        self.readable = True
+        return 0
+
+    # ---- the signature
+
+    def signed(self, a: Account, port: PortGrant, at: float) -> i64:
+        """Rules 107 and 200-301: find the signature, resolve it, leave it in `grant`."""
+        t = self.text
+        if t.has_head:
+            self.grant = self.grant_of(a, port, t.head, at)
+            if t.has_tail or t.disguised:
+                return self.grant.hits | self.second(a, port, at)
+            return self.grant.hits
+        if t.disguised:
+            found = self.disguised(a, port, t.disguised_head, at)
+            if found.registered:
+                self.grant = found
+                return found.hits | self.own_disguise(found)
+        if t.has_tail:
+            self.grant = self.grant_of(a, port, t.tail, at)
+            if self.options.head_only:
+                return self.grant.hits | HIT_201
+            return self.grant.hits
+        if t.disguised and not self.options.head_only:
+            found = self.disguised(a, port, t.disguised_tail, at)
+            if found.registered:
+                self.grant = found
+                return found.hits | self.own_disguise(found)
+        self.grant = port.unsigned
+        return port.unsigned.hits
+
+    def own_disguise(self, grant: Grant) -> i64:
+        """With `disguise_own = "tag"` a sender's own signature in other brackets or width is tagged, not refused."""
+        if self.options.disguise_own_tag and grant.own_width and len(grant.scopes) > 0:
+            self.soft |= HIT_203
+        return 0
+
+    def second(self, a: Account, port: PortGrant, at: float) -> i64:
+        """Rule 202: a head is there; is the tail on file to another enterprise?"""
+        t = self.text
+        head = self.grant
+        if head.hits & HIT_203 != 0:
+            self.own_disguise(head)
+        tail = self.grant_of(a, port, t.tail, at) if t.has_tail else self.disguised(a, port, t.disguised_tail, at)
+        if not tail.registered:
+            return 0
+        for enterprise in tail.enterprises:
+            if enterprise in head.enterprises:
+                return 0
+        return HIT_202
+
+    def grant_of(self, a: Account, port: PortGrant, key: bytes, at: float) -> Grant:
+        """The resolved grant of a signature as written (UTF-16BE between its brackets)."""
+        grant = port.signatures.get(key, _NO_GRANT)
+        if grant.since <= at < grant.until:
+            if grant.own_width:
+                self.own_disguise(grant)
+            return grant
+        grant = port.refused.get(key, _NO_GRANT)
+        if grant.since <= at < grant.until:
+            if grant.own_width:
+                self.own_disguise(grant)
+            return grant
+        return self.grant_miss(a, port, key, key.decode("utf-16-be", "replace"), at, True)
+
+    def disguised(self, a: Account, port: PortGrant, written: str, at: float) -> Grant:
+        """The grant of a signature that only the canonical form brackets; unregistered means there is none."""
+        if written == "":
+            return _NO_GRANT
+        key = b"\x00" + written.encode("utf-16-be", "replace")
+        grant = port.refused.get(key, _NO_GRANT)
+        if grant.since <= at < grant.until:
+            return grant
+        return self.grant_miss(a, port, key, written, at, False)
+
+    def grant_miss(self, a: Account, port: PortGrant, key: bytes, text: str, at: float, bracketed: bool) -> Grant:
+        """Ask the revision, and keep the answer when it is about the present."""
+        self.counters.grant_misses += 1
+        grant: Grant = self.revision.signature(port, a.enterprise, text, at, bracketed)
+        if grant.own_width:
+            self.own_disguise(grant)
+        if self.scheduled(at):
+            return grant
+        if not bracketed or grant.hits & SIGNATURE_REFUSALS != 0 or port.hits & PORT_REFUSALS != 0:
+            self.make_room_for_refusal()
+            port.refused[key] = grant
+        else:
+            self.make_room_for_grant()
+            port.signatures[key] = grant
+        return grant
+
+    def categorise(self) -> None:
+        """The kind of content: a template of the signature decides, else the lexicon."""
+        index: i64 = -1
+        if self.grant.templates is not None:
+            index = self.revision.template_category(self.grant.templates, self.text.raw)
+        if index < 0:
+            index = self.lexicon.classify(self.text.raw)
+        self.category = index >> 4
+        self.industry = index & 15
+
+    # ---- the scope
+
+    def scoped(self, a: Account, s: Scan, buf: bytes, at: float) -> i64:
+        """Rules 302-306, and the daily cap that a permitted message will use."""
+        index: i64 = self.category << 4 | self.industry
+        grant = self.grant
+        port = self.port
+        hits: i64 = 0
+        if self.category == 0 and self.options.unknown_category != ALLOW:
+            hits = self.unknown(grant, port)
+        if port.permits[index] == 0:
+            hits |= HIT_306
+        if len(port.regions) == 0 and (grant.plain[index] != 0 or len(grant.scopes) == 0):
+            return hits
+        if s.command_id != SUBMIT_MULTI:
+            return hits | self.narrowed(index, buf, s.dest_start, s.dest_end, s.dest_ton, at, s.destinations)
+        pos: i64 = s.dest_start
+        while pos < s.dest_end:
+            if buf[pos] == 1:
+                stop = cstring_end(buf, pos + 3, s.dest_end, s.dest_end - pos)
+                hits |= self.narrowed(index, buf, pos + 3, stop, i64(buf[pos + 1]), at, s.destinations)
+            else:
+                stop = cstring_end(buf, pos + 1, s.dest_end, s.dest_end - pos)
+            pos = stop + 1
+        return hits
+
+    def unknown(self, grant: Grant, port: PortGrant) -> i64:
+        """`unknown_category` set to tag or reject: content that cannot be told is outside wherever kinds are limited."""
+        hits: i64 = 0
+        if port.permits != EVERYTHING:
+            hits |= HIT_306
+        if len(grant.scopes) > 0:
+            limited = True
+            for scope in grant.scopes:
+                if scope.permits == EVERYTHING:
+                    limited = False
+            if limited:
+                hits |= HIT_302
+        if self.options.unknown_category == TAG:
+            self.soft |= hits
+        return hits
+
+    def narrowed(self, index: i64, buf: bytes, start: i64, end: i64, ton: i64, at: float, messages: i64) -> i64:
+        """Rules 302-305 for one recipient: scopes narrow by category, region, hours, cap; what empties the set fires."""
+        hits: i64 = 0
+        region = ""
+        if len(self.port.regions) > 0 or self.grant.limited:
+            region = self.revision.region_of(buf[start:end], ton)
+            if region != "" and len(self.port.regions) > 0 and region not in self.port.regions:
+                hits |= HIT_303
+        if len(self.grant.scopes) == 0 or self.grant.plain[index] != 0:
+            return hits
+        scopes = [scope for scope in self.grant.scopes if scope.permits[index] != 0]
+        if len(scopes) == 0:
+            return hits | HIT_302
+        if region != "":
+            scopes = [scope for scope in scopes if len(scope.regions) == 0 or region in scope.regions]
+            if len(scopes) == 0:
+                return hits | HIT_303
+        local: float = at + self.utc_offset if not self.scheduled(at) else self.revision.local(at)
+        day: i64 = i64(local // _SECONDS_A_DAY)
+        minute: i64 = i64((local - float(day) * _SECONDS_A_DAY) // 60.0)
+        scopes = [scope for scope in scopes if scope.in_hours(minute)]
+        if len(scopes) == 0:
+            return hits | HIT_304
+        return hits | self.capped(scopes, day, messages)
+
+    def capped(self, scopes: list[Scope], day: i64, messages: i64) -> i64:
+        """Rule 305: the first scope with room for the messages is the one that will be counted."""
+        for scope in scopes:
+            if scope.cap == 0:
+                return 0
+        for scope in scopes:
+            if self.limits.used(scope.key, day) + messages <= scope.cap:
+                self.quota_key = scope.key
+                self.quota_day = day
+                self.quota_messages = messages
+                return 0
+        return HIT_305
+
+    # ---- the verdict
+
+    def conclude(self, a: Account, hits: i64, s: Scan) -> i64:
+        """From hits to an action: the first that stops ends it; else tags, else monitored ones; count it."""
+        hits &= a.on
+        self.hits = hits
+        self.status = ESME_ROK
+        self.rule = -1
+        action: i64 = ALLOW
+        if hits != 0:
+            stop: i64 = hits & a.stop & ~self.soft
+            tag: i64 = hits & (a.tag | (a.stop & self.soft))
+            first: i64 = 0
+            if stop != 0:
+                first = stop & -stop
+                # The first terminal hit ends the judgement: what comes after it was never reached.
+                self.hits = hits & (first | (first - 1))
+                action = DISCARD if first & a.discard != 0 else REJECT
+            elif tag != 0:
+                first = tag & -tag
+                action = TAG
+            else:
+                first = hits & -hits
+                action = MONITOR
+            self.rule = ordinal(first)
+            self.status = a.status[self.rule]
+        if action < DISCARD and self.quota_key != "":
+            self.limits.add(self.quota_key, self.quota_day, self.quota_messages)
+        self.action = action
+        self.counters.count(action, self.rule, self.category)
+        return action
+
+    def tag_verdict(self, a: Account) -> i64:
+        """What TLV verdict says of the last message: 1 tagged, 2 would be rejected, 3 would be discarded."""
+        if self.action != TAG:
+            return 0
+        would: i64 = self.hits & (a.would_reject | a.would_discard)
+        if would == 0:
+            return 1
+        if would & -would & a.would_discard != 0:
+            return 3
+        return 2
+
+    def failed(self, a: Account, now: float) -> i64:
+        """An exception inside the decision: the setting's action, falling back to reject when they come too often."""
+        self.counters.errors += 1
+        if now - a.errors_since > 60.0:
+            a.errors_since = now
+            a.errors = 0
+        a.errors += 1
+        self.rule = -1
+        self.hits = 0
+        self.category = 0
+        self.industry = 0
+        self.quota_key = ""
+        self.action = ALLOW if self.options.on_error_allow and a.errors <= self.options.errors_a_minute else REJECT
+        self.counters.count(self.action, -1, 0)
+        return self.action
+
+
+def ordinal(bit: i64) -> i64:
+    """The place of the only bit set."""
+    place: i64 = 0
+    while bit > 1:
+        bit >>= 1
+        place += 1
+    return place

@@ -1,0 +1,61 @@
+"""The operator's settings of the decision: `[policy]`, `[policy.rules.*]`, `[policy.accounts.*]`, `[tag]`.
+
+Sealed at start. The engine does not read them on the path: they are copied once into native classes.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Action = Literal["allow", "tag", "reject", "discard", "monitor"]
+Mode = Literal["enforce", "tag", "monitor"]
+VendorTag = Annotated[int, msgspec.Meta(ge=0x1400, le=0x3FFF)]
+
+
+class RuleOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a rule does when it fires. Blank keeps the catalogue's default; `status` is a name or a number."""
+
+    action: Action | None = None
+    status: str | int | None = None
+
+
+class AccountOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Settings of one account (`[policy.accounts.<system_id>]`), over the global ones."""
+
+    mode: Mode | None = None
+    binary: bool = False
+    rules: dict[str, RuleOptions] = {}
+
+
+class PolicyOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[policy]`. Lengths are characters, `max_schedule_hours` bounds schedule_delivery_time."""
+
+    mode: Mode = "monitor"
+    on_error: Literal["reject", "allow"] = "reject"
+    on_error_limit: Annotated[int, msgspec.Meta(ge=0)] = 10
+    status_style: Literal["standard", "vendor"] = "standard"
+    sublease_depth: Annotated[int, msgspec.Meta(ge=0, le=16)] = 1
+    signature_position: Literal["head", "head-or-tail"] = "head-or-tail"
+    signature_min: Annotated[int, msgspec.Meta(ge=1, le=32)] = 2
+    signature_max: Annotated[int, msgspec.Meta(ge=1, le=64)] = 12
+    signature_characters: str = ""
+    signature_case: Literal["exact", "fold"] = "exact"
+    disguise_own: Literal["reject", "tag"] = "reject"
+    unknown_category: Literal["allow", "tag", "reject"] = "allow"
+    source_ton_npi: list[tuple[int, int]] = []
+    default_msg_ids: list[Annotated[int, msgspec.Meta(ge=1, le=255)]] = []
+    max_schedule_hours: Annotated[int, msgspec.Meta(ge=1)] = 24 * 14
+    discard_receipt: bool = False
+    tag_fallback: Literal["allow", "reject"] = "allow"
+    discard_id: Literal["hex", "decimal"] = "hex"
+    rules: dict[str, RuleOptions] = {}
+    accounts: dict[str, AccountOptions] = {}
+
+
+class TagOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[tag]`: the vendor TLVs a tagged message carries (SMPP 3.4 §5.3.2: 0x1400-0x3FFF are the vendor's)."""
+
+    verdict: VendorTag = 0x1D01
+    reason: VendorTag = 0x1D02
+    revision: VendorTag = 0x1D03
+    category: VendorTag = 0x1D04

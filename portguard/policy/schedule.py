@@ -1,0 +1,34 @@
+"""schedule_delivery_time: when a message will be delivered, in epoch seconds (SMPP 3.4 §7.1.1).
+
+Absolute "YYMMDDhhmmsstnnp" (tenths, quarter hours from UTC, + or -) and relative "YYMMDDhhmmss000R". Cold: few messages
+carry one.
+"""
+
+from calendar import monthrange, timegm
+from datetime import UTC, datetime
+
+
+def delivery_time(field: bytes, wall: float) -> float:
+    """The instant `field` names, seen at `wall` (epoch seconds); -1.0 when it is malformed. Instants past are now."""
+    if len(field) != 16 or not field[:15].isdigit():
+        return -1.0
+    year, month, day, hour, minute, second = (int(field[i : i + 2]) for i in range(0, 12, 2))
+    if field[15:16] == b"R":
+        return _relative(wall, year * 12 + month, ((day * 24 + hour) * 60 + minute) * 60 + second)
+    quarters = int(field[13:15])
+    if field[15:16] not in (b"+", b"-") or quarters > 48:
+        return -1.0
+    if not (1 <= month <= 12 and 1 <= day <= monthrange(2000 + year, month)[1] and hour < 24 and minute < 60 and second < 60):
+        return -1.0
+    offset = quarters * 900 if field[15:16] == b"+" else -quarters * 900
+    at = timegm((2000 + year, month, day, hour, minute, second)) + int(field[12:13]) / 10 - offset
+    return max(at, wall)
+
+
+def _relative(wall: float, months: int, seconds: int) -> float:
+    """`wall` plus calendar months (the day is cut to the month's last) plus seconds."""
+    then = datetime.fromtimestamp(wall, UTC)
+    if months:
+        year, month = divmod(then.year * 12 + then.month - 1 + months, 12)
+        then = then.replace(year=year, month=month + 1, day=min(then.day, monthrange(year, month + 1)[1]))
+    return then.timestamp() + seconds

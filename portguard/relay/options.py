@@ -1,0 +1,60 @@
+"""The operator's settings of the relay: `[limits]`."""
+
+from typing import Annotated
+
+import msgspec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Bounds of everything that grows on the path. Times are seconds.
+
+    `max_pdu`: octets of the longest command_length taken. `max_outstanding`: forwarded
+    messages of one link whose answer settles something (a cap, a later replacement); beyond it the oldest is forgotten. `originals`: messages remembered for a later replace_sm (0: every
+    replace_sm is refused). `grants` and `refusals`: resolved registry answers kept in memory. `response_timeout`: an SMSC
+    link that owes answers and stays silent this long is given up; `unbind_timeout`: how long an unbind may stay
+    unanswered; `drain_timeout`: how long owed responses are waited for at the end of a link or of the process.
+    `pass_commands`: command_ids outside the PDU table that are passed unread.
+    """
+
+    max_pdu: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 65536
+    max_outstanding: Positive = 10_000
+    originals: NotNegative = 100_000
+    grants: Positive = 200_000
+    refusals: Positive = 20_000
+    response_timeout: Seconds = 60.0
+    unbind_timeout: Seconds = 5.0
+    drain_timeout: Seconds = 10.0
+    pass_commands: list[Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFF)]] = []
+
+
+class RelayOptions:
+    """What the relay looks at on the path and in `tick`, copied once out of the settings. Times are seconds."""
+
+    def __init__(
+        self,
+        limits: LimitsOptions,
+        *,
+        bind_timeout: float,
+        idle_timeout: float,
+        smsc_bind_timeout: float,
+        own_tags: list[int],
+        tag_fallback: str = "allow",
+        discard_receipt: bool = False,
+    ) -> None:
+        self.max_pdu = limits.max_pdu
+        self.max_outstanding = limits.max_outstanding
+        self.originals = limits.originals
+        self.response_timeout = limits.response_timeout
+        self.unbind_timeout = limits.unbind_timeout
+        self.drain_timeout = limits.drain_timeout
+        self.pass_commands = frozenset(limits.pass_commands)
+        self.bind_timeout = bind_timeout
+        self.idle_timeout = idle_timeout
+        self.smsc_bind_timeout = smsc_bind_timeout
+        self.own_tags = own_tags
+        self.tag_fallback = tag_fallback
+        self.discard_receipt = discard_receipt
