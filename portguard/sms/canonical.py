@@ -1,0 +1,113 @@
+"""The canonical form: a text after everything that merely looks like something else is folded into what it looks like.
+
+Nouns: a **fold** takes one character into none, one or a few others, for one reason: zero-width, bidi, mark, space, dot,
+bracket, width, case, script, traditional, look-alike, compatibility. It is free of context, and folding twice changes
+nothing. Folds are for comparing only: nothing that is delivered is ever rewritten. The table is data, fold.tsv, made by
+fold_build. Knows nothing of signatures on file.
+"""
+
+from array import array
+from functools import cache
+from importlib import resources
+from typing import Final, NamedTuple
+
+FORMAT: Final = 1
+DELETED: Final = 0
+ELSEWHERE: Final = 0xFFFF
+_LAYOUT_REASONS: Final = frozenset({"bracket", "width", "space"})
+
+
+class _Folds(NamedTuple):
+    translation: dict[int, str]
+    reasons: dict[int, str]
+    units: bytes
+    elsewhere: dict[int, bytes]
+
+
+@cache
+def _folds() -> _Folds:
+    translation: dict[int, str] = {}
+    reasons: dict[int, str] = {}
+    rows = (resources.files(__package__) / "fold.tsv").read_text("ascii").splitlines()
+    for row in rows[1:]:
+        into, reason, codes = row.split("\t")
+        text = "" if into == "-" else "".join(chr(int(one, 16)) for one in into.split())
+        for span in codes.split():
+            first, _, last = span.partition("-")
+            for code in range(int(first, 16), int(last or first, 16) + 1):
+                translation[code] = text
+                reasons[code] = reason
+    units = array("H", range(0x10000))
+    elsewhere: dict[int, bytes] = {}
+    for unit in range(0xD800, 0xE000):
+        units[unit] = ELSEWHERE
+    units[ELSEWHERE] = DELETED
+    for code, text in translation.items():
+        octets = text.encode("utf-16-be")
+        if code > 0xFFFF or len(octets) > 2:
+            elsewhere[code] = octets
+            if code <= 0xFFFF:
+                units[code] = ELSEWHERE
+        else:
+            units[code] = int.from_bytes(octets, "big")
+    if array("H", [1]).tobytes() == b"\x01\x00":
+        units.byteswap()
+    return _Folds(translation, reasons, units.tobytes(), elsewhere)
+
+
+def fold_table() -> bytes:
+    """Two octets per UTF-16 unit: the unit it folds into, DELETED, or ELSEWHERE (a surrogate, or one that grows).
+
+    Indexed by twice the unit, big-endian. What ELSEWHERE means is in `fold_elsewhere`.
+    """
+    return _folds().units
+
+
+def fold_elsewhere() -> dict[int, bytes]:
+    """UTF-16BE octets by code point, for those the table cannot say; a code point in neither stays as it is."""
+    return _folds().elsewhere
+
+
+def canonical(text: str) -> str:
+    """`text` folded character by character; at most four times as long."""
+    return text.translate(_folds().translation)
+
+
+def canonical_signature(text: str) -> str:
+    """The canonical form of a signature: letters, digits and hanzi only, so that dots and spaces between them are gone."""
+    return "".join(filter(str.isalnum, canonical(text)))
+
+
+def folds(text: str) -> list[tuple[str, str, str]]:
+    """(what, into, why) of every character of `text` that folds, each distinct character once, in order of appearance."""
+    table = _folds()
+    return [
+        (character, table.translation[ord(character)], table.reasons[ord(character)])
+        for character in dict.fromkeys(text)
+        if ord(character) in table.translation
+    ]
+
+
+def bracket_or_width_only(a: str, b: str) -> bool:
+    """Whether two texts are equal but for the shape of brackets and the width of characters (spaces included)."""
+    return _folded_for(a, _LAYOUT_REASONS) == _folded_for(b, _LAYOUT_REASONS)
+
+
+def case_only(a: str, b: str) -> bool:
+    """Whether two texts are equal but for upper and lower case."""
+    return a.casefold() == b.casefold()
+
+
+def _folded_for(text: str, wanted: frozenset[str]) -> str:
+    table = _folds()
+    return "".join(_partly(character, table, wanted) for character in text)
+
+
+def _partly(character: str, table: _Folds, wanted: frozenset[str]) -> str:
+    code = ord(character)
+    if table.reasons.get(code) not in wanted:
+        return character
+    if 0xFF21 <= code <= 0xFF3A:
+        # Full-width capitals fold to small letters in one step; here only the width may go.
+        return chr(code - 0xFEE0)
+    return table.translation[code]

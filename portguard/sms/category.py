@@ -1,0 +1,61 @@
+"""Content categories and industries: their numbers, names, and the tables of what is permitted.
+
+A category and an industry together are one small number, `category * 16 + industry`, so that "is this kind of content
+permitted" is one index into 80 octets. Both orders are frozen: evidence and the tag TLV carry the numbers.
+"""
+
+from typing import Final
+
+UNKNOWN: Final = 0
+VERIFICATION: Final = 1
+NOTIFICATION: Final = 2
+MARKETING: Final = 3
+PERSONAL: Final = 4
+
+CATEGORY_NAMES: Final = ("unknown", "verification", "notification", "marketing", "personal")
+INDUSTRY_NAMES: Final = (
+    "", "retail", "finance", "real_estate", "education", "game", "travel", "health",
+    "telecom", "food", "logistics", "automotive", "recruitment", "gambling", "entertainment", "services",
+)  # fmt: skip
+INDUSTRIES: Final = 16
+SLOTS: Final = len(CATEGORY_NAMES) * INDUSTRIES
+
+
+def parse(name: str) -> tuple[int, int]:
+    """(category, industry) of "marketing" or "marketing/finance"; ValueError names the choices. Unknown has no name on file."""
+    category, slash, industry = name.strip().partition("/")
+    if category not in CATEGORY_NAMES[1:]:
+        raise ValueError(f"expected one of {', '.join(CATEGORY_NAMES[1:])}, got {category!r}")
+    if not slash:
+        return CATEGORY_NAMES.index(category), 0
+    if industry not in INDUSTRY_NAMES[1:]:
+        raise ValueError(f"expected an industry of {', '.join(INDUSTRY_NAMES[1:])}, got {industry!r}")
+    return CATEGORY_NAMES.index(category), INDUSTRY_NAMES.index(industry)
+
+
+def name(category: int, industry: int) -> str:
+    """The name `parse` reads: "marketing/finance", or "marketing" where no industry was identified."""
+    if industry:
+        return f"{CATEGORY_NAMES[category]}/{INDUSTRY_NAMES[industry]}"
+    return CATEGORY_NAMES[category]
+
+
+def table(names: list[str]) -> bytes:
+    """80 octets, 1 at `category * 16 + industry` where `names` permit that content; no names permit everything.
+
+    Unknown content is always permitted here (what becomes of it is a setting of its own). A bare category permits all
+    its industries; a category with an industry permits that one and content whose industry was not identified.
+    """
+    if not names:
+        return b"\x01" * SLOTS
+    permitted = bytearray(SLOTS)
+    permitted[UNKNOWN * INDUSTRIES : (UNKNOWN + 1) * INDUSTRIES] = b"\x01" * INDUSTRIES
+    for entry in names:
+        category, industry = parse(entry)
+        start = category * INDUSTRIES
+        permitted[start] = 1
+        if industry:
+            permitted[start + industry] = 1
+        else:
+            permitted[start : start + INDUSTRIES] = b"\x01" * INDUSTRIES
+    return bytes(permitted)
