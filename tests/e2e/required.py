@@ -1,0 +1,29 @@
+"""Programs and packages that a test needs and a laptop may lack: there it is skipped, in CI its absence fails."""
+
+import importlib.util
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+
+def absent(reason: str) -> NoReturn:
+    """Skip the test for `reason`; where CI=true nothing may be absent, so there it fails."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have it: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def program(name: str) -> str:
+    """The path of a program, or `absent`."""
+    path = shutil.which(name)
+    if path is None:
+        absent(f"{name} is not installed")
+    return path
+
+
+def package(name: str) -> None:
+    """Makes sure that a Python package is importable, or `absent`."""
+    if importlib.util.find_spec(name) is None:
+        absent(f"the Python package {name} is not installed")
