@@ -1,0 +1,221 @@
+"""Accepting ESMEs: the listening sockets, max_connections, the PROXY protocol and the TLS handshake.
+
+The sockets are accepted here rather than by the event loop: connections count from accept (not from the end of a TLS
+handshake), a PROXY header is read octet-exact before TLS begins, and running out of descriptors pauses accepting
+instead of spinning.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from time import monotonic
+
+from portguard.net.address import format_address, parse_address, plain_ip
+from portguard.net.exchange import Exchange
+from portguard.net.link import EsmeLeg, describe
+from portguard.net.options import ListenOptions
+from portguard.net.proxy_protocol import Header, ProxyProtocolError, parse
+
+ACCEPTS_AT_ONCE = 64
+ACCEPT_PAUSE = 0.5
+
+log = logging.getLogger("portguard.net")
+
+
+class ListenError(Exception):
+    """An address cannot be listened on; the message says which and why."""
+
+
+def listening_sockets(place: str, address: str, backlog: int) -> list[socket.socket]:
+    """Non-blocking sockets that listen on every IP address of `host:port`. Raises ListenError naming `place`."""
+    host, port = parse_address(address)
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, where in found:
+            sock = socket.socket(family, kind, protocol)
+            sockets.append(sock)
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(len(found) > 1))
+            sock.bind(where)
+            sock.listen(backlog)
+    except OSError as error:
+        for sock in sockets:
+            sock.close()
+        raise ListenError(f"{place}: {address}: {_why(error)}") from error
+    return sockets
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "address already in use, by another portguard or another program"
+    if error.errno == errno.EACCES:
+        return "permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)"
+    return describe(error)
+
+
+class Listener:
+    """Accepts until closed. `refused` counts the connections that got no further, by reason."""
+
+    def __init__(
+        self, exchange: Exchange, options: ListenOptions, context: ssl.SSLContext | None, max_connections: int,
+    ) -> None:
+        self.refused = {"max_connections": 0, "descriptors": 0, "handshake": 0}
+        self.connections = 0
+        self._exchange = exchange
+        self._options = options
+        self._context = context
+        self._max_connections = max_connections
+        self._trusted = _networks(options.proxy_protocol)
+        self._sockets: list[socket.socket] = []
+        self._admissions: set[asyncio.Task[None]] = set()
+        self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._said: dict[str, float] = {}
+
+    def start(self, sockets: list[socket.socket]) -> None:
+        """Accept on these listening sockets, which are the listener's from now on."""
+        loop = asyncio.get_running_loop()
+        for sock in sockets:
+            self._sockets.append(sock)
+            loop.add_reader(sock, self._accept, sock)
+
+    def close(self) -> None:
+        """Stop listening. Connections that were admitted live on."""
+        loop = asyncio.get_running_loop()
+        for timer in self._pauses.values():
+            timer.cancel()
+        for sock in self._sockets:
+            loop.remove_reader(sock)
+            sock.close()
+        self._sockets.clear()
+        self._pauses.clear()
+        for admission in self._admissions:
+            admission.cancel()
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(ACCEPTS_AT_ONCE):
+            try:
+                sock, where = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._pause(listening, error)
+                return
+            if self.connections >= self._max_connections:
+                sock.close()
+                self._refuse("max_connections", plain_ip(where[0]), f"{self._max_connections} connections are open")
+                continue
+            self.connections += 1
+            task = asyncio.get_running_loop().create_task(self._admit(sock, plain_ip(where[0])))
+            self._admissions.add(task)
+            task.add_done_callback(self._admissions.discard)
+
+    def _pause(self, listening: socket.socket, error: OSError) -> None:
+        """Out of descriptors or memory: what waits stays in the backlog for a moment."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening)
+        self._pauses[listening] = loop.call_later(
+            ACCEPT_PAUSE, partial(loop.add_reader, listening, self._accept, listening)
+        )
+        self._refuse("descriptors", "", describe(error))
+
+    async def _admit(self, sock: socket.socket, peer: str) -> None:
+        leg: EsmeLeg | None = None
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            async with asyncio.timeout(self._options.bind_timeout):
+                if self._trusts(peer):
+                    header = await _read_header(sock)
+                    peer = plain_ip(header.source) if header.source is not None else peer
+                leg = EsmeLeg(self._exchange, peer, self._options.write_timeout, self._gone)
+                await asyncio.get_running_loop().connect_accepted_socket(partial(_given, leg), sock, ssl=self._context)
+        except asyncio.CancelledError:
+            self._undo(sock, leg)
+            raise
+        except Exception as error:
+            if self._undo(sock, leg):
+                self._refuse("handshake", peer, describe(error))
+
+    def _undo(self, sock: socket.socket, leg: EsmeLeg | None) -> bool:
+        """Give back the place of a connection that never became a leg."""
+        if leg is not None and leg.made:
+            return False
+        sock.close()
+        self.connections -= 1
+        return True
+
+    def _gone(self) -> None:
+        self.connections -= 1
+
+    def _trusts(self, peer: str) -> bool:
+        if not self._trusted:
+            return False
+        address = ip_address(peer)
+        return any(address in network for network in self._trusted)
+
+    def _refuse(self, reason: str, peer: str, detail: str) -> None:
+        """Count, and say so at most once a second for each reason."""
+        self.refused[reason] += 1
+        now = monotonic()
+        if now - self._said.get(reason, -1.0) >= 1.0:
+            self._said[reason] = now
+            so_far = self.refused[reason]
+            fields = {"reason": reason, "peer": peer, "detail": detail, "so_far": so_far}
+            log.warning("connection refused", extra=fields)
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where this listens, with the ports that the kernel chose."""
+        return [format_address(*sock.getsockname()[:2]) for sock in self._sockets]
+
+
+def _given(leg: EsmeLeg) -> EsmeLeg:
+    return leg
+
+
+def _networks(setting: bool | list[str]) -> list[IPv4Network | IPv6Network]:
+    if setting is True:
+        return [ip_network("0.0.0.0/0"), ip_network("::/0")]
+    return [ip_network(network) for network in setting or []]
+
+
+async def _read_header(sock: socket.socket) -> Header:
+    """Read one PROXY protocol header and not an octet more. Raises ProxyProtocolError, OSError."""
+    taken = b""
+    while True:
+        await _readable(sock)
+        try:
+            seen = sock.recv(4096, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            continue
+        if not seen:
+            raise ProxyProtocolError("closed before the PROXY protocol header was complete")
+        header = parse(taken + seen)
+        if header is not None:
+            sock.recv(header.length - len(taken))
+            return header
+        # All of it belongs to the header: taken, or the socket would stay readable.
+        taken += sock.recv(len(seen))
+
+
+async def _readable(sock: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(sock, _wake, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock)
+
+
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

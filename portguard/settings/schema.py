@@ -1,0 +1,26 @@
+"""`Settings`: the whole of portguard.toml, one field a section."""
+
+import msgspec
+
+from portguard.net.options import ListenOptions, SmscOptions
+from portguard.policy.options import PolicyOptions, TagOptions
+from portguard.registry.options import RegistryOptions
+from portguard.relay.options import LimitsOptions
+from portguard.settings.node import NodeOptions
+from portguard.telemetry.options import MetricsOptions
+
+# Sections of the fixed surface that belong to rooms which this version does not have.
+NOT_SERVED = ("concat", "consent", "evidence", "complaints", "mqtt", "admin")
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Sealed after loading: nothing here changes while the daemon runs. Paths are absolute."""
+
+    node: NodeOptions = NodeOptions()
+    listen: ListenOptions
+    smsc: list[SmscOptions]
+    limits: LimitsOptions = LimitsOptions()
+    registry: RegistryOptions
+    policy: PolicyOptions = PolicyOptions()
+    tag: TagOptions = TagOptions()
+    metrics: MetricsOptions | None = None
