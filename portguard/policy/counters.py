@@ -1,6 +1,7 @@
-"""Counters of the path: plain native integers, read when somebody asks.
+"""What is counted on the path: plain native integers, read when somebody asks.
 
-Nouns: a *Histogram* (bounds in seconds, cumulative only when read); *Counters*, the engine's own.
+Nouns: a *Histogram* (bounds in seconds, cumulative only when read); *Counters*, the engine's own; *Limits*, what is
+counted across messages and survives a reload: daily caps and account rates, keyed by names.
 
 Compiled. Knows nothing of Prometheus: telemetry turns these into metrics at scrape.
 """
@@ -10,7 +11,7 @@ from typing import Final
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from portguard.policy.grant import RULES
+from portguard.policy.grant import RULES, Bucket
 
 _CATEGORIES: Final = 5
 _ACTIONS: Final = 5
@@ -63,3 +64,42 @@ class Counters:
                 action, rule = divmod(rest, RULES + 1)
                 rows.append((action, rule - 1, category, int(count)))
         return rows
+
+
+class Limits:
+    """Daily use by scope key, and a bucket by account; both are bounded by what is on file. A `day` is the local day's
+    number: days since the epoch in the node's zone."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[str, Bucket] = {}
+        self.days: dict[int, dict[str, int]] = {}
+
+    def bucket(self, system_id: str) -> Bucket:
+        """The account's bucket, the same one under every revision."""
+        found = self.buckets.get(system_id)
+        if found is None:
+            found = self.buckets[system_id] = Bucket()
+        return found
+
+    def used(self, key: str, day: i64) -> i64:
+        """Messages counted against the scope on that day."""
+        of_day = self.days.get(day)
+        if of_day is None:
+            return 0
+        return of_day.get(key, 0)
+
+    def add(self, key: str, day: i64, messages: i64) -> None:
+        """Count messages, or give them back (negative): a refusal by the SMSC does not use the cap up."""
+        of_day = self.days.get(day)
+        if of_day is None:
+            of_day = self.days[day] = {}
+        left: i64 = of_day.get(key, 0) + messages
+        if left < 0:
+            left = 0
+        of_day[key] = left
+
+    def forget(self, today: i64) -> None:
+        """Drop days before yesterday; days to come stay (scheduled messages)."""
+        for day in list(self.days):
+            if day < today - 1:
+                del self.days[day]

@@ -1,19 +1,18 @@
 """The engine: one message PDU in, one verdict out, synchronously.
 
-Nouns: a *hit* is the bit of a rule that fired (`policy.grant`); the *verdict* of the last message stands in the Engine's own
-attributes until the next call, so that nothing is allocated for it; *soft* hits are those a setting turns from a
-refusal into a tag for this one message.
+Nouns: a *hit* is the bit of a rule that fired (`policy.grant`); the *verdict* of the last message stands in the Engine's
+own attributes until the next call, so that nothing is allocated for it; *soft* hits are those that a setting turns
+from a refusal into a tag for this one message.
 
-Compiled. Rules are judged in the catalogue's order by stages: account, number, body, signature, scope. What the
-registry says comes from caches keyed by raw bytes; `revision` is asked only when they miss. Knows no socket and no
-clock: `now` is monotonic seconds, `skew` and `utc_offset` make dates and hours of it.
+Compiled. Rules are judged in the catalogue's order by stages: account, number, body, signature, scope. Knows no
+socket and no clock: `now` is monotonic seconds, `skew` and `utc_offset` make dates and hours of it.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from mypy_extensions import i64
 
-from portguard.policy.counters import Counters
+from portguard.policy.counters import Counters, Limits
 from portguard.policy.grant import (
     EVERYTHING,
     HIT_106,
@@ -30,19 +29,19 @@ from portguard.policy.grant import (
     HIT_305,
     HIT_306,
     HIT_600,
-    HIT_601,
-    PORT_REFUSALS,
-    SIGNATURE_REFUSALS,
     Account,
     Grant,
     PortGrant,
     Scope,
 )
-from portguard.policy.limits import Limits
-from portguard.sms.lexicon import Lexicon
-from portguard.sms.text import Text
-from portguard.smpp.constants import ESME_RINVSCHED, ESME_ROK, ESM_UDHI, SUBMIT_MULTI, TON_ALPHANUMERIC
+from portguard.policy.lookup import NO_GRANT, NO_PORT, SECONDS_A_DAY, EngineOptions, Lookup
+from portguard.policy.revision import Revision
+from portguard.policy.schedule import delivery_time
+from portguard.smpp.constants import ESM_UDHI, ESME_RINVSCHED, ESME_ROK, SUBMIT_MULTI, TON_ALPHANUMERIC
 from portguard.smpp.scan import Scan, cstring_end
+from portguard.sms.charset import ascii_brackets, decode, is_binary
+from portguard.sms.text import Text
+from portguard.sms.udh import udh_length
 
 ALLOW: Final = 0
 MONITOR: Final = 1
@@ -53,52 +52,14 @@ REJECT: Final = 4
 UNSOUND: Final = 5
 
 _UCS2: Final = 8
-_SECONDS_A_DAY: Final = 86400.0
-
-_NO_PORT = PortGrant(0, 1.0, 0.0, "")
-_NO_GRANT = Grant(0, 1.0, 0.0, "", frozenset())
-_NO_SCOPE = Scope("", "", EVERYTHING, frozenset(), [], 0)
 
 
-class EngineOptions:
-    """The settings the path looks at, copied once out of `[policy]`."""
+class Engine(Lookup):
+    """Judges messages, one at a time."""
 
-    def __init__(
-        self, *, head_only: bool, disguise_own_tag: bool, unknown_category: int, ton_npi: frozenset[int],
-        default_msg_ids: frozenset[int], max_schedule: float, grants: int, refusals: int, errors_a_minute: int,
-        on_error_allow: bool,
-    ) -> None:
-        self.head_only = head_only
-        self.disguise_own_tag = disguise_own_tag
-        self.unknown_category: i64 = unknown_category
-        self.ton_npi = ton_npi
-        self.default_msg_ids = default_msg_ids
-        self.max_schedule = max_schedule
-        self.grants: i64 = grants
-        self.refusals: i64 = refusals
-        self.errors_a_minute: i64 = errors_a_minute
-        self.on_error_allow = on_error_allow
-
-
-class Engine:
-    """Judges messages under one revision at a time; `swap` takes the next.
-
-    `revision` answers `account(system_id, limits)`, `port`, `signature`, `region_of`, `decode` and `delivery_time`
-    (`policy.adapter.Registry`); it is interpreted and asked only off the fast path.
-    """
-
-    def __init__(self, revision: Any, options: EngineOptions, lexicon: Lexicon, limits: Limits, counters: Counters) -> None:
-        self.revision = revision
-        self.options = options
-        self.lexicon = lexicon
-        self.limits = limits
-        self.counters = counters
-        self.accounts: dict[str, Account] = {}
+    def __init__(self, revision: Revision, options: EngineOptions, limits: Limits, counters: Counters) -> None:
+        super().__init__(revision, options, limits, counters)
         self.text = Text()
-        self.skew = 0.0
-        self.utc_offset = 0.0
-        self.grants_kept: i64 = 0
-        self.refusals_kept: i64 = 0
         self.clear()
 
     def clear(self) -> None:
@@ -106,45 +67,27 @@ class Engine:
         self.action: i64 = ALLOW
         self.rule: i64 = -1
         self.hits: i64 = 0
-        self.soft: i64 = 0
+        self.soft = 0
         self.status: i64 = ESME_ROK
         self.category: i64 = 0
         self.industry: i64 = 0
         self.readable = False
         self.at = 0.0
-        self.port = _NO_PORT
-        self.grant = _NO_GRANT
+        self.port = NO_PORT
+        self.grant = NO_GRANT
         self.quota_key = ""
         self.quota_day: i64 = 0
         self.quota_messages: i64 = 0
-
-    def swap(self, revision: Any, lexicon: Lexicon) -> None:
-        """Serve another revision from the next message on. Accounts are resolved again when next asked for."""
-        self.revision = revision
-        self.lexicon = lexicon
-        self.accounts = {}
-        self.grants_kept = 0
-        self.refusals_kept = 0
-
-    def account(self, system_id: str) -> Account:
-        """The account under the present revision; one that is not on file has `known` False and hits rule 601."""
-        found = self.accounts.get(system_id)
-        if found is None:
-            found = self.revision.account(system_id, self.limits)
-            if not found.active:
-                found.hits |= HIT_601
-            if found.known:
-                self.accounts[system_id] = found
-        return found
 
     def judge(self, a: Account, s: Scan, buf: bytes, now: float) -> i64:
         """The verdict on a scanned PDU: an action, or UNSOUND. Details stand in the engine's attributes."""
         self.soft = 0
         self.quota_key = ""
         at: float = now + self.skew
+        self.present = at
         if s.schedule_end > s.schedule_start:
-            at = self.revision.delivery_time(buf[s.schedule_start : s.schedule_end], at)
-            if at < 0.0 or at > now + self.skew + self.options.max_schedule:
+            at = delivery_time(buf[s.schedule_start : s.schedule_end], at)
+            if at < 0.0 or at > self.present + self.options.max_schedule:
                 self.status = ESME_RINVSCHED
                 return UNSOUND
         self.at = at
@@ -160,61 +103,13 @@ class Engine:
         hits |= port.hits | self.body(a, s, buf)
         if self.readable:
             hits |= self.signed(a, port, at)
-            self.categorise()
+            self.categorise(s.assumed)
         else:
             self.grant = port.unsigned
             self.category = 0
             self.industry = 0
         hits |= self.scoped(a, s, buf, at)
         return self.conclude(a, hits, s)
-
-    # ---- the number
-
-    def port_of(self, a: Account, key: bytes, at: float) -> PortGrant:
-        """The resolved grant of a number (raw source_addr), from the cache where its dates still hold."""
-        port = a.ports.get(key, _NO_PORT)
-        if port.since <= at < port.until:
-            return port
-        port = a.refused.get(key, _NO_PORT)
-        if port.since <= at < port.until:
-            return port
-        return self.port_miss(a, key, at)
-
-    def port_miss(self, a: Account, key: bytes, at: float) -> PortGrant:
-        """Ask the revision, and keep the answer when it is about the present."""
-        self.counters.port_misses += 1
-        port: PortGrant = self.revision.port(a.enterprise, key.decode("latin-1"), at)
-        if self.scheduled(at):
-            return port
-        if port.hits & PORT_REFUSALS != 0:
-            self.make_room_for_refusal()
-            a.refused[key] = port
-        else:
-            self.make_room_for_grant()
-            a.ports[key] = port
-        return port
-
-    def scheduled(self, at: float) -> bool:
-        """True for a verdict about another time than the present one: those would push the present out of the caches."""
-        return self.at_present != at
-
-    def make_room_for_grant(self) -> None:
-        """Bound what is kept: at the limit everything is dropped and asked for again."""
-        self.grants_kept += 1
-        if self.grants_kept > self.options.grants:
-            self.grants_kept = 1
-            for account in self.accounts.values():
-                account.ports = {}
-
-    def make_room_for_refusal(self) -> None:
-        """The same for refusals, apart, so that a sender of junk cannot push out what is permitted."""
-        self.refusals_kept += 1
-        if self.refusals_kept > self.options.refusals:
-            self.refusals_kept = 1
-            for account in self.accounts.values():
-                account.refused = {}
-                for port in account.ports.values():
-                    port.refused = {}
 
     # ---- the body
 
@@ -235,19 +130,20 @@ class Engine:
         if s.default_msg_id != 0 and s.default_msg_id not in self.options.default_msg_ids:
             hits |= HIT_150
         coding: i64 = s.data_coding
+        header: i64 = 0
         if s.esm_class & ESM_UDHI != 0:
             if s.sar:
                 hits |= HIT_151
-            header: i64 = self.revision.udh_length(buf[start:end])
+            header = udh_length(buf[start:end])
             if header < 0:
                 hits |= HIT_152
-            else:
-                start += header
+                header = 0
+            start += header
         if coding == _UCS2 and self.utf16(buf, start, end):
             self.text.load(buf[start:end], False)
             self.readable = True
             return hits
-        return hits | self.other_coding(a, buf[start:end], coding)
+        return hits | self.other_coding(a, buf[start:end], coding, header)
 
     def utf16(self, buf: bytes, pos: i64, end: i64) -> bool:
         """True for whole UTF-16BE units with no surrogate and no BOM in front: text as it stands."""
@@ -261,14 +157,14 @@ class Engine:
             pos += 2
         return True
 
-    def other_coding(self, a: Account, body: bytes, coding: i64) -> i64:
-        """Text of any other coding, or of UCS-2 that needs a closer look."""
-        text = self.revision.decode(body, coding, a.charset)
+    def other_coding(self, a: Account, body: bytes, coding: i64, header: i64) -> i64:
+        """Text of any other coding, or UCS-2 that needs a closer look; packed septets start after `header` octets."""
+        text = decode(body, coding, a.charset, header)
         if text is None:
-            if a.binary and self.revision.is_binary(coding):
+            if a.binary and is_binary(coding):
                 return 0
             return HIT_150
-        self.text.load(text, self.revision.ascii_brackets(coding, a.charset))
+        self.text.load(text, ascii_brackets(coding, a.charset))
         self.readable = True
         return 0
 
@@ -300,12 +196,6 @@ class Engine:
         self.grant = port.unsigned
         return port.unsigned.hits
 
-    def own_disguise(self, grant: Grant) -> i64:
-        """With `disguise_own = "tag"` a sender's own signature in other brackets or width is tagged, not refused."""
-        if self.options.disguise_own_tag and grant.own_width and len(grant.scopes) > 0:
-            self.soft |= HIT_203
-        return 0
-
     def second(self, a: Account, port: PortGrant, at: float) -> i64:
         """Rule 202: a head is there; is the tail on file to another enterprise?"""
         t = self.text
@@ -320,53 +210,15 @@ class Engine:
                 return 0
         return HIT_202
 
-    def grant_of(self, a: Account, port: PortGrant, key: bytes, at: float) -> Grant:
-        """The resolved grant of a signature as written (UTF-16BE between its brackets)."""
-        grant = port.signatures.get(key, _NO_GRANT)
-        if grant.since <= at < grant.until:
-            if grant.own_width:
-                self.own_disguise(grant)
-            return grant
-        grant = port.refused.get(key, _NO_GRANT)
-        if grant.since <= at < grant.until:
-            if grant.own_width:
-                self.own_disguise(grant)
-            return grant
-        return self.grant_miss(a, port, key, key.decode("utf-16-be", "replace"), at, True)
-
-    def disguised(self, a: Account, port: PortGrant, written: str, at: float) -> Grant:
-        """The grant of a signature that only the canonical form brackets; unregistered means there is none."""
-        if written == "":
-            return _NO_GRANT
-        key = b"\x00" + written.encode("utf-16-be", "replace")
-        grant = port.refused.get(key, _NO_GRANT)
-        if grant.since <= at < grant.until:
-            return grant
-        return self.grant_miss(a, port, key, written, at, False)
-
-    def grant_miss(self, a: Account, port: PortGrant, key: bytes, text: str, at: float, bracketed: bool) -> Grant:
-        """Ask the revision, and keep the answer when it is about the present."""
-        self.counters.grant_misses += 1
-        grant: Grant = self.revision.signature(port, a.enterprise, text, at, bracketed)
-        if grant.own_width:
-            self.own_disguise(grant)
-        if self.scheduled(at):
-            return grant
-        if not bracketed or grant.hits & SIGNATURE_REFUSALS != 0 or port.hits & PORT_REFUSALS != 0:
-            self.make_room_for_refusal()
-            port.refused[key] = grant
-        else:
-            self.make_room_for_grant()
-            port.signatures[key] = grant
-        return grant
-
-    def categorise(self) -> None:
-        """The kind of content: a template of the signature decides, else the lexicon."""
+    def categorise(self, assumed: i64) -> None:
+        """The kind of content: a template of the signature decides, else the lexicon, else what is assumed."""
         index: i64 = -1
         if self.grant.templates is not None:
             index = self.revision.template_category(self.grant.templates, self.text.raw)
         if index < 0:
             index = self.lexicon.classify(self.text.raw)
+        if index == 0:
+            index = assumed
         self.category = index >> 4
         self.industry = index & 15
 
@@ -397,7 +249,7 @@ class Engine:
         return hits
 
     def unknown(self, grant: Grant, port: PortGrant) -> i64:
-        """`unknown_category` set to tag or reject: content that cannot be told is outside wherever kinds are limited."""
+        """`unknown_category` tag or reject: content that cannot be told is outside wherever kinds are limited."""
         hits: i64 = 0
         if port.permits != EVERYTHING:
             hits |= HIT_306
@@ -413,7 +265,7 @@ class Engine:
         return hits
 
     def narrowed(self, index: i64, buf: bytes, start: i64, end: i64, ton: i64, at: float, messages: i64) -> i64:
-        """Rules 302-305 for one recipient: scopes narrow by category, region, hours, cap; what empties the set fires."""
+        """Rules 302-305 for one recipient: scopes narrow by category, region, hours, cap; what empties them fires."""
         hits: i64 = 0
         region = ""
         if len(self.port.regions) > 0 or self.grant.limited:
@@ -430,8 +282,8 @@ class Engine:
             if len(scopes) == 0:
                 return hits | HIT_303
         local: float = at + self.utc_offset if not self.scheduled(at) else self.revision.local(at)
-        day: i64 = i64(local // _SECONDS_A_DAY)
-        minute: i64 = i64((local - float(day) * _SECONDS_A_DAY) // 60.0)
+        day: i64 = i64(local // SECONDS_A_DAY)
+        minute: i64 = i64((local - float(day) * SECONDS_A_DAY) // 60.0)
         scopes = [scope for scope in scopes if scope.in_hours(minute)]
         if len(scopes) == 0:
             return hits | HIT_304

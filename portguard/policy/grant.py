@@ -1,9 +1,9 @@
 """Native classes for what the registry grants, resolved once and kept in memory.
 
-Nouns: an *Account* is one ESME login with its rule settings as bit masks; a *PortGrant* answers for one (account,
-source_addr); a *Grant* answers for one (account, source_addr, signature); a *Scope* is one row of the scopes table that is
-left of it. `hits` hold the rules that fire whatever the text, category, region or hour. `since` and `until` (epoch
-seconds) bound the interval in which no date on file changes the answer.
+Nouns: an *Account* is one ESME login with its rule settings as bit masks; a *PortGrant* answers for one account and
+source_addr; a *Grant* for one account, source_addr and signature; a *Scope* is one row of the scopes table that is left
+of it. `hits` hold the rules that fire whatever the category, region or hour. `since` and `until` (epoch seconds) bound
+the interval in which no date on file changes the answer.
 
 Compiled. Knows nothing of the registry's storage: `revision` fills these in.
 """
@@ -57,7 +57,13 @@ class Scope:
     """A scope that covers the number and the provider; category, region, hours and cap are judged per message."""
 
     def __init__(
-        self, key: str, enterprise: str, permits: bytes, regions: frozenset[str], hours: list[tuple[int, int]], cap: i64,
+        self,
+        key: str,
+        enterprise: str,
+        permits: bytes,
+        regions: frozenset[str],
+        hours: list[tuple[int, int]],
+        cap: i64,
     ) -> None:
         self.key = key
         self.enterprise = enterprise
@@ -142,7 +148,7 @@ class Bucket:
 
 
 class Account:
-    """An ESME login under one revision, with its rule settings. `stop`, `tag`, `would` and `discard` are masks of hits."""
+    """An ESME login under one revision, with its rule settings as masks of hits: `on`, `stop`, `discard`, `tag`, `would_*`."""
 
     def __init__(self, system_id: str, bucket: Bucket) -> None:
         self.system_id = system_id

@@ -8,6 +8,8 @@ DESIGN §4 has the rules of resolution: longest prefix, carve-outs, sublease cha
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from portguard.policy.grant import (
     EVERYTHING,
@@ -28,14 +30,19 @@ from portguard.policy.grant import (
     HIT_300,
     HIT_301,
     NOTHING,
+    Account,
     Grant,
     PortGrant,
     Scope,
 )
-from portguard.policy.options import PolicyOptions
+from portguard.policy.counters import Limits
+from portguard.policy.rules import RuleSettings
 from portguard.registry.image import Image, PortRecord, ScopeRecord, SignatureRecord, SubleaseRecord
+from portguard.registry.subscriber import subscriber
 from portguard.sms.canonical import bracket_or_width_only, canonical_signature
-from portguard.sms.category import table
+from portguard.sms.category import load_default, parse, table
+from portguard.sms.charset import CHARSET_BY_NAME
+from portguard.sms.lexicon import Lexicon
 from portguard.sms.signature import form_error
 from portguard.sms.template import Template, Templates
 
@@ -106,10 +113,13 @@ def in_force(row: PortRecord | SubleaseRecord | SignatureRecord | ScopeRecord, a
 class Revision:
     """One revision, read-only. `digest` names it (16 hex digits)."""
 
-    def __init__(self, image: Image, options: PolicyOptions, country: str = "86") -> None:
+    def __init__(self, image: Image, settings: RuleSettings, timezone: str, country: str) -> None:
         self.image = image
-        self.options = options
+        self.settings = settings
+        self.options = settings.options
+        self.zone = ZoneInfo(timezone)
         self.country = country
+        self.lexicon = Lexicon([*load_default(), *((w, *parse(name), weight) for w, name, weight in image.words())])
         self.digest = image.meta.digest
         self.octets = bytes.fromhex(image.meta.digest)
         self._regions: dict[str, str] = {}
@@ -117,6 +127,35 @@ class Revision:
 
     def close(self) -> None:
         self.image.close()
+
+    def account(self, system_id: str, limits: Limits) -> Account:
+        """The account with its masks; `known` False when it is not on file, `active` False when it may not submit."""
+        account = Account(system_id, limits.bucket(system_id))
+        record = self.image.account(system_id)
+        self.settings.apply(account, record.mode if record else "")
+        if record is not None:
+            account.known = True
+            account.active = record.status == "active"
+            account.enterprise = record.enterprise
+            account.charset = CHARSET_BY_NAME[record.charset or "gsm7"]
+            account.tps = record.tps
+            account.max_binds = record.max_binds
+            account.networks = record.networks
+        return account
+
+    def local(self, at: float) -> float:
+        """Epoch second `at` as seconds of the node's local time."""
+        offset = datetime.fromtimestamp(at, self.zone).utcoffset()
+        return at + (offset.total_seconds() if offset else 0.0)
+
+    def template_category(self, templates: Templates, raw: bytes) -> int:
+        """category * 16 + industry of the template that fits the UTF-16BE text, -1 when none does."""
+        found = templates.match(raw.decode("utf-16-be", "replace"))
+        return -1 if found is None else found.category * 16 + found.industry
+
+    def region_of(self, address: bytes, ton: int) -> str:
+        """Region of a destination_addr as it stands on the wire."""
+        return self.region(subscriber(address, ton, self.country))
 
     def enterprise_active(self, enterprise: str) -> bool:
         record = self.image.enterprise(enterprise)
@@ -354,7 +393,7 @@ class Revision:
 
     def _templates(self, signature: str, owners: set[str]) -> Templates | None:
         rows = [
-            Template(record.id, record.category, record.text)
+            Template(record.id, *parse(record.category), record.text)
             for owner in sorted(owners)
             for record in self.image.templates(signature, owner)
         ]

@@ -109,6 +109,7 @@ class Pair:
         self.last_smsc = now
         # Requests passed on and not answered: the ESME's to the SMSC, the SMSC's to the ESME.
         self.owed: i64 = 0
+        self.owed_since = now
         self.asked: i64 = 0
         self.pending: dict[int, Pending] = {}
         # portguard's own requests on either leg, and the others' that lie in the same range of numbers.

@@ -220,13 +220,11 @@ class Sessions:
         """One step of an ending: unbind once nothing is owed, close once that is answered or late."""
         if now >= pair.deadline:
             self.finish(pair)
-        elif pair.state == BINDING or pair.state == CLOSED or pair.unbind_sent:
+        elif pair.state == BINDING or pair.state == CLOSED or pair.unbind_sent or pair.owed > 0:
             return
-        elif pair.owed <= 0 and (pair.asked <= 0 or pair.half_closed):
-            if pair.half_closed or pair.state == UNBINDING:
-                if pair.state != UNBINDING:
-                    self.finish(pair)
-                return
+        elif pair.half_closed:
+            self.finish(pair)
+        elif pair.asked <= 0 and pair.state != UNBINDING:
             pair.unbind_sent = True
             pair.state = UNBINDING
             pair.deadline = now + self.options.unbind_timeout
@@ -287,10 +285,9 @@ class Sessions:
         elif pair.state == UNBINDING:
             if now - pair.last_esme > options.unbind_timeout and now - pair.last_smsc > options.unbind_timeout:
                 self.finish(pair)
-        elif now - pair.last_esme > options.idle_timeout or (
-            pair.owed > 0 and now - pair.last_smsc > options.response_timeout
-            and now - pair.last_esme < options.response_timeout
-        ):
+        elif pair.owed > 0 and now - max(pair.last_smsc, pair.owed_since) > options.response_timeout:
+            self.finish(pair)
+        elif now - pair.last_esme > options.idle_timeout:
             self.end(pair, now)
 
     def sessions(self) -> list[tuple[str, int]]:

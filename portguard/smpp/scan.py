@@ -23,7 +23,6 @@ from portguard.smpp.constants import (
     ESME_RINVSRCADR,
     ESME_ROK,
     REPLACE_SM,
-    SUBMIT_MULTI,
     SUBMIT_SM,
     TLV_MESSAGE_PAYLOAD,
     TLV_SAR_MSG_REF_NUM,
@@ -76,6 +75,8 @@ class Scan:
         self.payloads: i64 = 0
         self.own_tags: i64 = 0
         self.sar = False
+        # What the message is taken for when its text does not tell (category * 16 + industry).
+        self.assumed: i64 = 0
 
     def reset(self, command_id: i64) -> None:
         """Forget the last PDU, so that a field a command lacks reads as zero or empty."""
@@ -100,6 +101,7 @@ class Scan:
         self.payloads = 0
         self.own_tags = 0
         self.sar = False
+        self.assumed = 0
 
 
 def cstring_end(buf: bytes, pos: i64, end: i64, longest: i64) -> i64:

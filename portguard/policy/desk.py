@@ -1,0 +1,154 @@
+"""The engine for one message at a time: what `inspect` and `explain` ask.
+
+Nouns: a *Message* is what somebody wants judged, as text or as a whole PDU; an *Outcome* is the verdict in names. The
+message is put into a PDU and judged by the same engine that serves the path; nothing is decided here.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from portguard.policy.assembly import build_engine
+from portguard.policy.engine import UNSOUND
+from portguard.policy.reasons import ACTION_NAMES, CATALOGUE, rules_of
+from portguard.policy.revision import Revision
+from portguard.sms.category import CATEGORY_NAMES, INDUSTRY_NAMES
+from portguard.sms.charset import encode
+from portguard.smpp.constants import (
+    COMMAND_NAME,
+    DATA_SM,
+    ESME_ROK,
+    REPLACE_SM,
+    SUBMIT_MULTI,
+    SUBMIT_SM,
+    TLV_MESSAGE_PAYLOAD,
+    TON_ALPHANUMERIC,
+    TON_INTERNATIONAL,
+    status_name,
+)
+from portguard.smpp.encode import submit_sm
+from portguard.smpp.framing import be32, frame_length
+from portguard.smpp.scan import Scan, scan_message
+
+_SHORT: Final = 254
+_WITH_TEXT: Final = (SUBMIT_SM, DATA_SM, SUBMIT_MULTI, REPLACE_SM)
+_MAX_PDU: Final = 1 << 20
+
+
+class MessageError(ValueError):
+    """A message that cannot be put on the wire as asked; says which field and why."""
+
+
+@dataclass(slots=True)
+class Message:
+    """A message to judge. `at` is epoch seconds; `arrived` says that `at` is when it came in, so that rates count too.
+    `pdu`, a whole PDU, stands in for all fields but account and at."""
+
+    account: str
+    source_addr: str = ""
+    destination_addr: str = ""
+    text: str = ""
+    data_coding: int = 8
+    at: float = 0.0
+    arrived: bool = False
+    pdu: bytes = b""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The verdict in names: `rule` is "" and `code` 0 for allow; `status` is the command_status of a refusal."""
+
+    action: str
+    rule: str
+    code: int
+    signature: str
+    category: str
+    industry: str
+    revision: str
+    status: str = ""
+    hits: list[str] = field(default_factory=list)
+
+
+class Desk:
+    """Judges messages under one revision. `own_tags` are the four TLV tags of `[tag]`."""
+
+    def __init__(self, revision: Revision, own_tags: list[int]) -> None:
+        self.revision = revision
+        self.engine = build_engine(revision)
+        self.scan = Scan(own_tags)
+
+    def judge(self, message: Message) -> Outcome:
+        """The engine's verdict; MessageError when the message has no form on the wire."""
+        engine = self.engine
+        account = engine.account(message.account)
+        pdu = message.pdu or self._pdu(message, account.charset)
+        command = self._scanned(pdu)
+        # The clock is the message's own: monotonic time is taken for the time of day.
+        engine.set_clock(message.at, message.at)
+        tps, account.tps = account.tps, account.tps if message.arrived else 0
+        try:
+            action = engine.judge(account, self.scan, pdu, message.at)
+        finally:
+            account.tps = tps
+        if action == UNSOUND:
+            raise MessageError(f"{COMMAND_NAME[command]}: {status_name(engine.status)}: unusable schedule_delivery_time")
+        return self._outcome()
+
+    def _outcome(self) -> Outcome:
+        engine = self.engine
+        rule = CATALOGUE[engine.rule] if engine.rule >= 0 else None
+        return Outcome(
+            action=ACTION_NAMES[engine.action],
+            rule=rule.name if rule else "",
+            code=rule.code if rule else 0,
+            signature=engine.grant.signature,
+            category=CATEGORY_NAMES[engine.category],
+            industry=INDUSTRY_NAMES[engine.industry],
+            revision=self.revision.digest,
+            status=status_name(engine.status) if ACTION_NAMES[engine.action] == "reject" else "",
+            hits=[hit.name for hit in rules_of(engine.hits)],
+        )
+
+    def _scanned(self, pdu: bytes) -> int:
+        """Scan a whole PDU with text; its command_id."""
+        if frame_length(pdu, 0, len(pdu), _MAX_PDU) != len(pdu) or be32(pdu, 4) not in _WITH_TEXT:
+            names = ", ".join(COMMAND_NAME[command] for command in _WITH_TEXT)
+            raise MessageError(f"pdu: expected one whole PDU, {names}")
+        command = be32(pdu, 4)
+        status = scan_message(self.scan, pdu, 0, len(pdu), command)
+        if status != ESME_ROK:
+            raise MessageError(f"pdu: {COMMAND_NAME[command]} is answered {status_name(status)}")
+        return command
+
+    @staticmethod
+    def _pdu(message: Message, charset: int) -> bytes:
+        """submit_sm for the fields; text over 254 octets goes into message_payload (SMPP 3.4 §5.3.2.32)."""
+        if not 0 <= message.data_coding <= 255:
+            raise MessageError(f"data_coding: {message.data_coding} is outside 0 to 255")
+        try:
+            body = encode(message.text, message.data_coding, charset)
+        except ValueError as error:
+            raise MessageError(f"text: {error}") from error
+        if len(body) > 0xFFFF:
+            raise MessageError(f"text: {len(body)} octets do not fit into a message_payload of 65535")
+        source = _address(message.source_addr, "source_addr")
+        destination = _address(message.destination_addr.removeprefix("+"), "destination_addr")
+        return submit_sm(
+            1,
+            source_addr=source,
+            source_addr_ton=0 if source.isdigit() or not source else TON_ALPHANUMERIC,
+            destination_addr=destination,
+            dest_addr_ton=TON_INTERNATIONAL if message.destination_addr.startswith("+") else 0,
+            data_coding=message.data_coding,
+            short_message=body if len(body) <= _SHORT else b"",
+            tlvs=[] if len(body) <= _SHORT else [(TLV_MESSAGE_PAYLOAD, body)],
+        )
+
+
+def _address(text: str, name: str) -> bytes:
+    try:
+        address = text.encode("ascii")
+    except UnicodeEncodeError as error:
+        raise MessageError(f"{name}: {text!r} is not ASCII") from error
+    if len(address) > 20 or b"\0" in address:
+        raise MessageError(f"{name}: longer than the 20 octets of SMPP 3.4 §4.4.1")
+    return address

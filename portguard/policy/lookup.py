@@ -1,0 +1,181 @@
+"""What the registry says, from memory: resolved grants keyed by raw bytes, the revision asked only when they miss.
+
+Nouns: `EngineOptions`, the settings the path looks at; `Lookup`, the bounded caches of one engine. Refusals are kept apart
+from permissions, so that a sender of junk cannot push out what is permitted.
+
+Compiled; base of `engine.Engine`.
+"""
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from portguard.policy.counters import Counters, Limits
+from portguard.policy.grant import HIT_203, HIT_601, PORT_REFUSALS, SIGNATURE_REFUSALS, Account, Grant, PortGrant
+from portguard.policy.revision import Revision
+from portguard.sms.lexicon import Lexicon
+
+SECONDS_A_DAY: Final = 86400.0
+
+NO_PORT: Final = PortGrant(0, 1.0, 0.0, "")
+NO_GRANT: Final = Grant(0, 1.0, 0.0, "", frozenset())
+
+
+class EngineOptions:
+    """The settings the path looks at, copied once out of `[policy]`."""
+
+    def __init__(
+        self, *, head_only: bool, disguise_own_tag: bool, unknown_category: int, ton_npi: frozenset[int],
+        default_msg_ids: frozenset[int], max_schedule: float, grants: int, refusals: int, errors_a_minute: int,
+        on_error_allow: bool,
+    ) -> None:
+        self.head_only = head_only
+        self.disguise_own_tag = disguise_own_tag
+        self.unknown_category: i64 = unknown_category
+        self.ton_npi = ton_npi
+        self.default_msg_ids = default_msg_ids
+        self.max_schedule = max_schedule
+        self.grants: i64 = grants
+        self.refusals: i64 = refusals
+        self.errors_a_minute: i64 = errors_a_minute
+        self.on_error_allow = on_error_allow
+
+
+class Lookup:
+    """Accounts, ports and signatures under one revision at a time; `swap` takes the next."""
+
+    def __init__(self, revision: Revision, options: EngineOptions, limits: Limits, counters: Counters) -> None:
+        self.revision = revision
+        self.lexicon: Lexicon = revision.lexicon
+        self.options = options
+        self.limits = limits
+        self.counters = counters
+        self.accounts: dict[str, Account] = {}
+        self.grants_kept: i64 = 0
+        self.refusals_kept: i64 = 0
+        self.skew = 0.0
+        self.utc_offset = 0.0
+        # The time of the present message (epoch seconds), and its soft hits: those a setting turns into a tag.
+        self.present = 0.0
+        self.soft: i64 = 0
+
+    def swap(self, revision: Revision) -> None:
+        """Serve another revision from the next message on. Accounts are resolved again when next asked for."""
+        self.revision = revision
+        self.lexicon = revision.lexicon
+        self.accounts = {}
+        self.grants_kept = 0
+        self.refusals_kept = 0
+
+    def set_clock(self, now: float, wall: float) -> None:
+        """Tie monotonic `now` to the time of day `wall` (epoch seconds), and to the node's zone at that time."""
+        self.skew = wall - now
+        self.utc_offset = self.revision.local(wall) - wall
+        self.limits.forget(int((wall + self.utc_offset) // SECONDS_A_DAY))
+
+    def account(self, system_id: str) -> Account:
+        """The account under the present revision; one that is not on file has `known` False and hits rule 601."""
+        found = self.accounts.get(system_id)
+        if found is None:
+            found = self.revision.account(system_id, self.limits)
+            if not found.active:
+                found.hits |= HIT_601
+            if found.known:
+                self.accounts[system_id] = found
+        return found
+
+    # ---- the number
+
+    def port_of(self, a: Account, key: bytes, at: float) -> PortGrant:
+        """The resolved grant of a number (raw source_addr), from the cache where its dates still hold."""
+        port = a.ports.get(key, NO_PORT)
+        if port.since <= at < port.until:
+            return port
+        port = a.refused.get(key, NO_PORT)
+        if port.since <= at < port.until:
+            return port
+        return self.port_miss(a, key, at)
+
+    def port_miss(self, a: Account, key: bytes, at: float) -> PortGrant:
+        """Ask the revision, and keep the answer when it is about the present."""
+        self.counters.port_misses += 1
+        port: PortGrant = self.revision.port(a.enterprise, key.decode("latin-1"), at)
+        if self.scheduled(at):
+            return port
+        if port.hits & PORT_REFUSALS != 0:
+            self.make_room_for_refusal()
+            a.refused[key] = port
+        else:
+            self.make_room_for_grant()
+            a.ports[key] = port
+        return port
+
+    def scheduled(self, at: float) -> bool:
+        """True for a verdict about another time: kept, those would push the present out of the caches."""
+        return self.present != at
+
+    def make_room_for_grant(self) -> None:
+        """Bound what is kept: at the limit everything is dropped and asked for again."""
+        self.grants_kept += 1
+        if self.grants_kept > self.options.grants:
+            self.grants_kept = 1
+            for account in self.accounts.values():
+                account.ports = {}
+
+    def make_room_for_refusal(self) -> None:
+        """The same for refusals, apart, so that a sender of junk cannot push out what is permitted."""
+        self.refusals_kept += 1
+        if self.refusals_kept > self.options.refusals:
+            self.refusals_kept = 1
+            for account in self.accounts.values():
+                account.refused = {}
+                for port in account.ports.values():
+                    port.refused = {}
+
+    # ---- the signature
+
+    def own_disguise(self, grant: Grant) -> i64:
+        """With `disguise_own = "tag"` a sender's own signature in other brackets or width is tagged, not refused."""
+        if self.options.disguise_own_tag and grant.own_width and len(grant.scopes) > 0:
+            self.soft |= HIT_203
+        return 0
+
+    def grant_of(self, a: Account, port: PortGrant, key: bytes, at: float) -> Grant:
+        """The resolved grant of a signature as written (UTF-16BE between its brackets)."""
+        grant = port.signatures.get(key, NO_GRANT)
+        if grant.since <= at < grant.until:
+            if grant.own_width:
+                self.own_disguise(grant)
+            return grant
+        grant = port.refused.get(key, NO_GRANT)
+        if grant.since <= at < grant.until:
+            if grant.own_width:
+                self.own_disguise(grant)
+            return grant
+        return self.grant_miss(a, port, key, key.decode("utf-16-be", "replace"), at, True)
+
+    def disguised(self, a: Account, port: PortGrant, written: str, at: float) -> Grant:
+        """The grant of a signature that only the canonical form brackets; unregistered means there is none."""
+        if written == "":
+            return NO_GRANT
+        key = b"\x00" + written.encode("utf-16-be", "replace")
+        grant = port.refused.get(key, NO_GRANT)
+        if grant.since <= at < grant.until:
+            return grant
+        return self.grant_miss(a, port, key, written, at, False)
+
+    def grant_miss(self, a: Account, port: PortGrant, key: bytes, text: str, at: float, bracketed: bool) -> Grant:
+        """Ask the revision, and keep the answer when it is about the present."""
+        self.counters.grant_misses += 1
+        grant: Grant = self.revision.signature(port, a.enterprise, text, at, bracketed=bracketed)
+        if grant.own_width:
+            self.own_disguise(grant)
+        if self.scheduled(at):
+            return grant
+        if not bracketed or grant.hits & SIGNATURE_REFUSALS != 0 or port.hits & PORT_REFUSALS != 0:
+            self.make_room_for_refusal()
+            port.refused[key] = grant
+        else:
+            self.make_room_for_grant()
+            port.signatures[key] = grant
+        return grant
