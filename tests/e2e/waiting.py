@@ -9,7 +9,7 @@ INTERVAL = 0.01
 
 
 def until(condition: Callable[[], T | None], what: str, seconds: float = 10.0) -> T:
-    """The first true value of `condition`, asked every few milliseconds; AssertionError naming `what` at the deadline."""
+    """The first true value of `condition`, asked every few milliseconds; AssertionError with `what` at the deadline."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

@@ -41,6 +41,7 @@ class AiosmpplibClient:
     def __init__(self) -> None:
         self._loop = LoopThread("aiosmpplib")
         self._hook = _Hook()
+        self._lost = _Never()
         self._writer: asyncio.StreamWriter | None = None
 
     def bind(self, port: int, system_id: str, mode: Mode = "transceiver", window: int = 10) -> None:
@@ -65,12 +66,12 @@ class AiosmpplibClient:
 
     async def _bind(self, port: int, system_id: str, mode: BindMode) -> None:
         self._esme = ESME(
-            ADDRESS, port, system_id, "secret", bind_mode=mode, hook=self._hook, retry_timer=_Never(),
+            ADDRESS, port, system_id, "secret", bind_mode=mode, hook=self._hook, retry_timer=self._lost,
             log_level=logging.CRITICAL, log_handler=logging.NullHandler(),
         )
         self._task = asyncio.create_task(self._esme.start())
         bound = asyncio.create_task(self._hook.bound.wait())
-        refused = asyncio.create_task(self._esme.retry_timer.refused.wait())  # type: ignore[attr-defined]
+        refused = asyncio.create_task(self._lost.refused.wait())
         await asyncio.wait({bound, refused, self._task}, return_when=asyncio.FIRST_COMPLETED)
         bound.cancel()
         refused.cancel()
@@ -102,7 +103,7 @@ class AiosmpplibClient:
         hook.answered = answered
         feeding = asyncio.create_task(self._feed(messages, window))
         waiting = asyncio.create_task(done.wait())
-        lost = asyncio.create_task(self._esme.retry_timer.refused.wait())  # type: ignore[attr-defined]
+        lost = asyncio.create_task(self._lost.refused.wait())
         await asyncio.wait({waiting, lost}, return_when=asyncio.FIRST_COMPLETED)
         feeding.cancel()
         waiting.cancel()

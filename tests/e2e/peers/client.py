@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 ADDRESS = "127.0.0.1"
 ANSWER_SECONDS = 30.0
@@ -34,7 +34,7 @@ class Message:
     tlvs: tuple[tuple[int, bytes], ...] = ()
 
 
-def text(source: str, destination: str, content: str, **more: int | bool) -> Message:
+def text(source: str, destination: str, content: str, **more: Any) -> Message:
     """A message of `content` as UTF-16BE (data_coding 8)."""
     return Message(source, destination, content.encode("utf-16-be"), **more)
 
