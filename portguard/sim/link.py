@@ -19,6 +19,7 @@ from portguard.sim.mailbox import (
     text_field,
 )
 from portguard.smpp import constants as c
+from portguard.smpp import session
 from portguard.smpp.encode import (
     bind_resp,
     enquire_link,
@@ -33,22 +34,9 @@ from portguard.smpp.errors import FramingError, PduError
 from portguard.smpp.fields import UnsuccessSme
 from portguard.smpp.framing import Framer
 from portguard.smpp.pdu import Pdu, decode
-from portguard.smpp.session import (
-    BINDING,
-    BINDS,
-    BOUND_EVENT,
-    BOUND_RX,
-    BOUND_TRX,
-    BOUND_TX,
-    CLOSED,
-    EVENTS,
-    FROM_ESME,
-    OPEN,
-    refusal,
-)
 
-SENDING: Final = frozenset((BOUND_TX, BOUND_TRX))
-RECEIVING: Final = frozenset((BOUND_RX, BOUND_TRX))
+SENDING: Final = frozenset((session.BOUND_TX, session.BOUND_TRX))
+RECEIVING: Final = frozenset((session.BOUND_RX, session.BOUND_TRX))
 MESSAGES: Final = frozenset((c.SUBMIT_SM, c.DATA_SM, c.SUBMIT_MULTI))
 
 
@@ -60,6 +48,7 @@ class Office:
         self.stats = Stats()
         self.mailbox = Mailbox(behaviour)
         self.links: set[Link] = set()
+        self.held: list[Callable[[], None]] = []
         self.random = random.Random(behaviour.seed)
 
     def receiver(self, system_id: str) -> "Link | None":
@@ -72,7 +61,7 @@ class Link(asyncio.Protocol):
 
     def __init__(self, office: Office) -> None:
         self.system_id = ""
-        self.state = OPEN
+        self.state = session.OPEN
         self.version = c.VERSION_34
         self._office = office
         self._behaviour = office.behaviour
@@ -86,7 +75,7 @@ class Link(asyncio.Protocol):
         self._unanswered = 0
         self._sequence = 0
         self._answers: dict[int, Callable[[Pdu, bytes], None]] = {
-            **dict.fromkeys(BINDS, self._bind),
+            **dict.fromkeys(session.BINDS, self._bind),
             **dict.fromkeys(MESSAGES, self._message),
             c.QUERY_SM: self._query,
             c.REPLACE_SM: self._replace,
@@ -134,7 +123,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone; so is whatever it still owed."""
         self._office.links.discard(self)
-        self.state = CLOSED
+        self.state = session.CLOSED
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
@@ -197,15 +186,14 @@ class Link(asyncio.Protocol):
     def _from_header(self, command_id: int, octets: bytes) -> None:
         self._stats.messages += 1
         self._stats.accepted += 1
-        answer = message_resp(
-            command_id, 0, int.from_bytes(octets[12:16], "big"), message_id=self._mailbox.next_id().encode()
-        )
+        body = self._mailbox.next_id().encode() + b"\x00"
+        answer = response(command_id, 0, int.from_bytes(octets[12:16], "big"), body)
         self._answer_message(answer)
 
     def _request(self, command_id: int, octets: bytes) -> None:
         sequence = int.from_bytes(octets[12:16], "big")
         answer = self._answers.get(command_id)
-        status = refusal(FROM_ESME, self.state, command_id)
+        status = session.refusal(session.FROM_ESME, self.state, command_id)
         if answer is None or status == c.ESME_RINVCMDID:
             self._stats.malformed += 1
             self._out.append(generic_nack(c.ESME_RINVCMDID, sequence))
@@ -237,7 +225,7 @@ class Link(asyncio.Protocol):
 
     def _unbind(self, pdu: Pdu, octets: bytes) -> None:
         self._plain(pdu, octets)
-        self.state = CLOSED
+        self.state = session.CLOSED
         self.flush()
         self._transport.close()
 
@@ -249,7 +237,7 @@ class Link(asyncio.Protocol):
             self._out.append(bind_resp(pdu.command_id, status, pdu.sequence_number))
             return
         self._stats.binds += 1
-        self.state, self.system_id = EVENTS[BINDING, BOUND_EVENT[pdu.command_id]], system_id
+        self.state, self.system_id = session.EVENTS[session.BINDING, session.BOUND_EVENT[pdu.command_id]], system_id
         self.version = pdu.integer("interface_version") or c.VERSION_34
         stated = self._behaviour.version if self.version >= c.VERSION_34 else None
         self._out.append(
@@ -303,7 +291,9 @@ class Link(asyncio.Protocol):
         return (failing[0].error_status_code, []) if len(failing) == len(destinations(pdu)) > 0 else (0, failing)
 
     def _answer_message(self, answer: bytes, delivery: Delivery | None = None) -> None:
-        if not self._behaviour.delay and not self._behaviour.jitter:
+        behaviour = self._behaviour
+        held = delivery is not None and delivery.destination_addr in behaviour.hold
+        if not held and not behaviour.delay and not behaviour.jitter:
             self._out.append(answer)
             self._deliver_later(delivery)
             return
@@ -315,7 +305,10 @@ class Link(asyncio.Protocol):
             self._deliver_later(delivery)
             self.flush()
 
-        self._later(self._behaviour.delay + self._office.random.random() * self._behaviour.jitter, answer_now)
+        if held:
+            self._office.held.append(answer_now)
+        else:
+            self._later(behaviour.delay + self._office.random.random() * behaviour.jitter, answer_now)
 
     def _deliver_later(self, delivery: Delivery | None) -> None:
         if delivery is None or text_field(delivery.pdu, "schedule_delivery_time"):

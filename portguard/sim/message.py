@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final, Literal
 
 from portguard.sim.coding import encode
@@ -48,6 +49,9 @@ class Message:
 
     def pdu(self, now: datetime | None = None) -> bytes:
         """It as a submit_sm or data_sm with sequence number 0; `now` is what `deliver_at` counts from."""
+        return self._encoded(now) if self.deliver_at else _encoded_once(self)
+
+    def _encoded(self, now: datetime | None) -> bytes:
         octets = self.octets
         carrier = self.carrier
         if carrier == "auto":
@@ -92,3 +96,9 @@ class Message:
         if due <= now:
             due += timedelta(days=1)
         return due.strftime("%y%m%d%H%M%S").encode() + b"032+"
+
+
+@lru_cache(maxsize=4096)
+def _encoded_once(message: Message) -> bytes:
+    """A mix sends the same messages over and over; encoding is most of what an ESME spends on them."""
+    return message._encoded(None)

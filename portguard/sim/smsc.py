@@ -107,6 +107,12 @@ class Smsc:
         for link in list(self.links):
             link.listen(mode != "deaf")
 
+    def release(self) -> None:
+        """Answer the messages that were held; later ones to the same destinations are held again."""
+        held, self._office.held = self._office.held, []
+        for answer in held:
+            answer()
+
     def _close_listener(self) -> None:
         if self._server is not None:
             self._server.close()

@@ -149,6 +149,16 @@ async def test_throttling_takes_its_share() -> None:
     assert len(smsc.delivered) == 200 - throttled
 
 
+async def test_held_answers_wait_for_their_release() -> None:
+    other = Message("any", "1069", "13800000009", "x", data_coding=1)
+    async with Smsc(Behaviour(hold={HELLO.destination_addr})) as smsc, Esme(options(smsc)) as esme:
+        waiting = await esme.start(HELLO)
+        assert (await esme.submit(other)).status == 0
+        assert not waiting.done() and len(smsc.delivered) == 2
+        smsc.release()
+        assert (await waiting).message_id == smsc.delivered[0].message_id
+
+
 async def test_a_full_window_is_refused() -> None:
     async with Smsc(Behaviour(window=3, delay=0.01)) as smsc, Esme(options(smsc, window=5)) as esme:
         outcomes = await esme.send_all([HELLO] * 5)
