@@ -1,8 +1,9 @@
 """What is on file: the registry folder, checked and turned into one immutable revision.
 
 Nouns: a *table* is one file of the registry folder (`ports.csv`, `scopes.yaml`, ...); a *row* is one line of it; a
-*problem* is what is wrong with a row, as `file:row: field: message`; a *revision* is the content of all tables, named by
-its digest; an *image* is the revision's file, mapped read-only by every worker; a *record* is a row as the image holds it.
+*problem* is what is wrong with a row, as `file:row: field: message`; a *revision* is the content of all tables, named
+by its digest; an *image* is the revision's file, mapped read-only by every worker; a *record* is a row as the image
+holds it.
 
 model   the rows, field by field            check   rows against each other
 load    files into rows, every error        build   the process that writes an image

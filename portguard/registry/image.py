@@ -1,8 +1,9 @@
 """The file of one revision: its layout, its writer and its reader.
 
-Nouns: a *record* is a row as the image holds it (times are epoch seconds, limits are plain ints); an *image* is an lmdb
-environment, a folder with one `data.mdb`, that is written once in key order and never changed; a *database* is one named
-part of it. `Meta` names the revision and says which prefix lengths occur, so that a longest-prefix search asks only those.
+Nouns: a *record* is a row as the image holds it (times are epoch seconds, limits are plain ints); an *image* is an
+lmdb environment, a folder with one `data.mdb`, that is written once in key order and never changed; a *database* is
+one named part of it. `Meta` names the revision and says which prefix lengths occur, so that a longest-prefix search
+asks only those.
 
     accounts    system_id             AccountRecord         canonical  canonical text        [signature, ...]
     enterprises id                    EnterpriseRecord      templates  signature NUL owner   [TemplateRecord, ...]
@@ -28,8 +29,17 @@ from msgspec.msgpack import Decoder, Encoder
 FORMAT: Final = 1
 NO_LIMIT: Final = 2**62
 DATABASES: Final = (
-    "accounts", "enterprises", "ports", "subleases", "signatures", "scopes",
-    "canonical", "templates", "numbers", "regions", "words",
+    "accounts",
+    "enterprises",
+    "ports",
+    "subleases",
+    "signatures",
+    "scopes",
+    "canonical",
+    "templates",
+    "numbers",
+    "regions",
+    "words",
 )
 MAP_SIZE: Final = 1 << 36
 
@@ -179,7 +189,12 @@ class ImageWriter:
 
     def __init__(self, folder: Path, map_size: int = MAP_SIZE) -> None:
         self._environment = lmdb.open(
-            str(folder), map_size=map_size, max_dbs=len(DATABASES) + 1, lock=False, sync=False, meminit=False,
+            str(folder),
+            map_size=map_size,
+            max_dbs=len(DATABASES) + 1,
+            lock=False,
+            sync=False,
+            meminit=False,
         )
         self._hash = hashlib.blake2b(digest_size=8)
         self._encode = Encoder().encode
@@ -211,10 +226,9 @@ class ImageWriter:
         with self._environment.begin(write=True, db=handle) as transaction:
             transaction.put(_META_KEY, self._encode(meta))
         self._environment.sync(True)
-        self._environment.close()
 
-    def abandon(self) -> None:
-        """Let go of the file after a failure."""
+    def close(self) -> None:
+        """Let go of the file, finished or not."""
         self._environment.close()
 
 
@@ -226,7 +240,12 @@ class Image:
         self.path = Path(path)
         try:
             self._environment = lmdb.open(
-                str(path), readonly=True, create=False, lock=False, max_dbs=len(DATABASES) + 1, readahead=False,
+                str(path),
+                readonly=True,
+                create=False,
+                lock=False,
+                max_dbs=len(DATABASES) + 1,
+                readahead=False,
             )
         except (lmdb.Error, OSError) as error:
             raise ImageError(f"{path}: no registry image: {error}") from error

@@ -1,10 +1,11 @@
 """The rows of the registry's tables, field by field.
 
-Nouns: a *row* Struct has the fields of one table, in the order in which DESIGN names them; `TABLES` maps a table's name
-to its row. The type of a field is its syntax, and the `description` in it completes the sentence "... is not ...".
+Nouns: a *row* Struct has the fields of one table, in the order in which DESIGN names them; `TABLES` maps a table's
+name to its row. The type of a field is its syntax, and the `description` in it completes the sentence "... is not
+...".
 
-A blank field takes the default: no limit, or as the parent has it. Rows are frozen, and every file format gives the same.
-Knows no file, no other row and no clock.
+A blank field takes the default: no limit, or as the parent has it. Rows are frozen, and every file format gives the
+same. Knows no file, no other row and no clock.
 """
 
 import datetime
@@ -33,7 +34,10 @@ Number = Annotated[str, Meta(pattern=r"\A[0-9]{1,20}\Z", description="a number o
 OptionalNumber = Annotated[str, Meta(pattern=r"\A[0-9]{0,20}\Z", description="a number of 1 to 20 digits, or blank")]
 Prefix = Annotated[
     str,
-    Meta(pattern=r"\A(?:\+|00)?[0-9]{1,15}\Z", description="the leading digits of a number (1 to 15, perhaps after + or 00)"),
+    Meta(
+        pattern=r"\A(?:\+|00)?[0-9]{1,15}\Z",
+        description="the leading digits of a number (1 to 15, + or 00 may precede)",
+    ),
 ]
 Provider = Annotated[
     str,
@@ -67,7 +71,9 @@ Category = Annotated[
 Hours = Annotated[str, Meta(min_length=1, max_length=32, description="hours like 08:00-22:00")]
 Network = Annotated[str, Meta(min_length=1, max_length=64, description="a network like 10.1.0.0/16 or an address")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000, description="a whole number from 1, or blank for no limit")]
-Extension = Annotated[int, Meta(ge=0, le=MAX_DIGITS, description="a whole number from 0 to 20, or blank for up to 20 digits in all")]
+Extension = Annotated[
+    int, Meta(ge=0, le=MAX_DIGITS, description="a whole number from 0 to 20, or blank for 20 digits in all")
+]
 Weight = Annotated[int, Meta(ge=-1000, le=1000, description="a whole number from -1000 to 1000")]
 Date = Annotated[datetime.date, Meta(description="a date like 2026-12-31, or blank")]
 Flag = Annotated[bool, Meta(description="true or false")]
@@ -191,9 +197,7 @@ class WordRow(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     weight: Weight
 
 
-Row = (
-    EnterpriseRow | AccountRow | PortRow | SubleaseRow | SignatureRow | ScopeRow | TemplateRow | RegionRow | WordRow
-)
+Row = EnterpriseRow | AccountRow | PortRow | SubleaseRow | SignatureRow | ScopeRow | TemplateRow | RegionRow | WordRow
 
 TABLES: Final[dict[str, type[Struct]]] = {
     "enterprises": EnterpriseRow,

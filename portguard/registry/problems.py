@@ -1,0 +1,67 @@
+"""What is wrong with a registry, said so that its administrator knows where to look and what to do.
+
+Nouns: a *problem* names a file, a row (the line in the file), a field and what was expected there; *problems* is the
+list of one run, which keeps the first thousand and counts the rest, so that a file in the wrong encoding does not
+fill the memory. Knows no table.
+"""
+
+import difflib
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+from msgspec import Struct
+
+KEPT: Final = 1000
+
+# Comparing with more names than this would take seconds for a table full of misspelt ones.
+_COMPARED: Final = 300
+
+
+class Problem(Struct, frozen=True):
+    """One fault. `row` 0 and an empty `field` mean the file, or the row, as a whole."""
+
+    file: str
+    row: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.row}" if self.row else self.file
+        return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+
+
+class Problems:
+    """Problems in the order in which they were found; `count` also counts those beyond the ones kept."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self.kept: list[Problem] = []
+        self.count = 0
+        self._limit = kept
+
+    def add(self, file: str, row: int, field: str, message: str) -> None:
+        self.count += 1
+        if len(self.kept) < self._limit:
+            self.kept.append(Problem(file, row, field, message))
+
+    def lines(self) -> list[str]:
+        """One line a problem, by file and row, and a last one for those that were left out."""
+        shown = [str(problem) for problem in sorted(self.kept, key=lambda p: (p.file, p.row))]
+        if self.count > len(self.kept):
+            shown.append(f"... and {self.count - len(self.kept):,} more")
+        return shown
+
+
+def shown(value: object, longest: int = 60) -> str:
+    """A value as a message quotes it: one line, printable, cut where it is long."""
+    text = value if isinstance(value, str) else "|".join(map(str, value)) if isinstance(value, list) else str(value)
+    if len(text) > longest:
+        text = f"{text[:longest]}... ({len(text):,} characters)"
+    return repr(text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt name, as the end of a sentence; "" when nothing is near."""
+    names = list(islice(known, _COMPARED + 1))
+    match = difflib.get_close_matches(name, names, n=1) if len(names) <= _COMPARED else []
+    return f"; did you mean {match[0]}?" if match else ""
