@@ -11,8 +11,6 @@ from portguard.policy.assembly import build_engine
 from portguard.policy.engine import UNSOUND
 from portguard.policy.reasons import ACTION_NAMES, CATALOGUE, rules_of
 from portguard.policy.revision import Revision
-from portguard.sms.category import CATEGORY_NAMES, INDUSTRY_NAMES
-from portguard.sms.charset import encode
 from portguard.smpp.constants import (
     COMMAND_NAME,
     DATA_SM,
@@ -28,6 +26,8 @@ from portguard.smpp.constants import (
 from portguard.smpp.encode import submit_sm
 from portguard.smpp.framing import be32, frame_length
 from portguard.smpp.scan import Scan, scan_message
+from portguard.sms.category import CATEGORY_NAMES, INDUSTRY_NAMES
+from portguard.sms.charset import encode
 
 _SHORT: Final = 254
 _WITH_TEXT: Final = (SUBMIT_SM, DATA_SM, SUBMIT_MULTI, REPLACE_SM)

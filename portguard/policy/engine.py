@@ -1,8 +1,8 @@
 """The engine: one message PDU in, one verdict out, synchronously.
 
-Nouns: a *hit* is the bit of a rule that fired (`policy.grant`); the *verdict* of the last message stands in the Engine's
-own attributes until the next call, so that nothing is allocated for it; *soft* hits are those that a setting turns
-from a refusal into a tag for this one message.
+Nouns: a *hit* is the bit of a rule that fired (`policy.grant`); the *verdict* of the last message stands in the
+Engine's own attributes until the next call, so that nothing is allocated for it; *soft* hits are those that a setting
+turns from a refusal into a tag for this one message.
 
 Compiled. Rules are judged in the catalogue's order by stages: account, number, body, signature, scope. Knows no
 socket and no clock: `now` is monotonic seconds, `skew` and `utc_offset` make dates and hours of it.

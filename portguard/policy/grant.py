@@ -148,7 +148,7 @@ class Bucket:
 
 
 class Account:
-    """An ESME login under one revision, with its rule settings as masks of hits: `on`, `stop`, `discard`, `tag`, `would_*`."""
+    """An ESME login under one revision; `on`, `stop`, `discard`, `tag` and `would_*` are its rule settings as masks."""
 
     def __init__(self, system_id: str, bucket: Bucket) -> None:
         self.system_id = system_id

@@ -1,7 +1,7 @@
-"""What the registry says, from memory: resolved grants keyed by raw bytes, the revision asked only when they miss.
+"""What the registry says, from memory: grants keyed by raw bytes; the revision is asked only when they miss.
 
-Nouns: `EngineOptions`, the settings the path looks at; `Lookup`, the bounded caches of one engine. Refusals are kept apart
-from permissions, so that a sender of junk cannot push out what is permitted.
+Nouns: `EngineOptions`, the settings the path looks at; `Lookup`, the bounded caches of one engine. Refusals are kept
+apart from permissions, so that a sender of junk cannot push out what is permitted.
 
 Compiled; base of `engine.Engine`.
 """

@@ -41,7 +41,13 @@ class Rule:
 
 
 def _rule(
-    code: int, name: str, position: int, fires_when: str, *, action: int = REJECT, status: int = ESME_RSUBMITFAIL,
+    code: int,
+    name: str,
+    position: int,
+    fires_when: str,
+    *,
+    action: int = REJECT,
+    status: int = ESME_RSUBMITFAIL,
     judged: bool = True,
 ) -> Rule:
     return Rule(code, name, position, action, status, fires_when, judged)
@@ -60,7 +66,7 @@ CATALOGUE: Final[tuple[Rule, ...]] = (
     _rule(103, "sublease_depth", 3, "its sublease chain is longer than permitted", status=_SRC),
     _rule(104, "port_inactive", 4, "the port is suspended, revoked or out of its dates", status=_SRC),
     _rule(105, "extension_too_long", 5, "source_addr has more digits than the port allows", status=_SRC),
-    _rule(107, "enterprise_inactive", 7, "the account's, holder's or signature's enterprise is not active", status=_SRC),
+    _rule(107, "enterprise_inactive", 7, "the account's, holder's or brand's enterprise is not active", status=_SRC),
     _rule(150, "text_undecodable", 8, "the text does not decode under its data_coding"),
     _rule(151, "body_ambiguous", 9, "the PDU carries more than one body"),
     _rule(152, "udh_malformed", 10, "UDHI is set without a sound user data header"),
@@ -96,7 +102,7 @@ ORDINAL: Final[dict[int, int]] = {rule.code: ordinal for ordinal, rule in enumer
 
 
 def vendor_status(rule: Rule) -> int:
-    """The command_status of a rule under `status_style = "vendor"` (SMPP 3.4 §5.1.3: 0x0400-0x04FF are the vendor's)."""
+    """The command_status under `status_style = "vendor"` (SMPP 3.4 §5.1.3: 0x0400-0x04FF are the vendor's)."""
     return VENDOR_STATUS + rule.position
 
 

@@ -1,7 +1,7 @@
 """The reader of one registry revision: what is on file, resolved into native grants.
 
-Nouns: a `Revision` is one immutable `Image` with the node's zone and country; a `PortDetail` and a `GrantDetail` say how an
-answer came about, for `explain`. Everything here runs only when the engine's caches miss.
+Nouns: a `Revision` is one immutable `Image` with the node's zone and country; a `PortDetail` and a `GrantDetail` say
+how an answer came about, for `explain`. Everything here runs only when the engine's caches miss.
 
 DESIGN §4 has the rules of resolution: longest prefix, carve-outs, sublease chains, scope narrowing.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from portguard.policy.counters import Limits
 from portguard.policy.grant import (
     EVERYTHING,
     FOREVER,
@@ -35,7 +36,6 @@ from portguard.policy.grant import (
     PortGrant,
     Scope,
 )
-from portguard.policy.counters import Limits
 from portguard.policy.rules import RuleSettings
 from portguard.registry.image import Image, PortRecord, ScopeRecord, SignatureRecord, SubleaseRecord
 from portguard.registry.subscriber import subscriber
@@ -229,7 +229,8 @@ class Revision:
             detail.inactive.append(record.holder)
         subleases = self._subleases(grant.number, len(record.port), window)
         taken = next(
-            (s for s in subleases if s.exclusive and s.lessor == enterprise != s.lessee and in_force(s, window.at)), None
+            (s for s in subleases if s.exclusive and s.lessor == enterprise != s.lessee and in_force(s, window.at)),
+            None,
         )
         if taken is not None:
             detail.taken_by = taken
@@ -280,8 +281,8 @@ class Revision:
     def signature(self, port: PortGrant, enterprise: str, text: str, at: float, *, bracketed: bool) -> Grant:
         """Resolve rules 107, 201, 203-205, 300 and 301 for a signature on a resolved number.
 
-        `text` is what stands between the brackets; `bracketed` is False when only the canonical form has brackets there,
-        and then a text that is no registered signature's look-alike counts as no signature at all.
+        `text` is what stands between the brackets; `bracketed` is False when only the canonical form has brackets
+        there, and then a text that is no registered signature's look-alike counts as no signature at all.
         """
         detail = GrantDetail(text)
         window = Window(at)
@@ -328,7 +329,12 @@ class Revision:
         return text, HIT_204 if bracketed and self.image.meta.has_signatures else 0, False
 
     def _fill_grant(
-        self, grant: Grant, detail: GrantDetail, port: PortGrant, enterprise: str, registrations: list[SignatureRecord],
+        self,
+        grant: Grant,
+        detail: GrantDetail,
+        port: PortGrant,
+        enterprise: str,
+        registrations: list[SignatureRecord],
         window: Window,
     ) -> None:
         grant.enterprises = frozenset(r.enterprise for r in registrations)
@@ -382,7 +388,7 @@ class Revision:
         return [row for row in rows if row.enterprise in owners and in_force(row, window.at)]
 
     def _provider_may(self, scope: ScopeRecord, port: PortGrant, enterprise: str, window: Window) -> bool:
-        """Rule 301: `provider` names the submitting enterprise, `*` anyone, blank whoever may send on the scope's port."""
+        """Rule 301: `provider` names the submitting enterprise, `*` anyone, blank who may send on the scope's port."""
         if scope.provider == "*":
             return True
         if scope.provider:
@@ -403,7 +409,7 @@ class Revision:
 def _chains(
     subleases: list[SubleaseRecord], holder: str, enterprise: str, longest: int,
 ) -> Iterator[Chain]:
-    """Every chain of subleases from holder to enterprise, walked from its end; a later link's port begins with the earlier's."""
+    """Every chain of subleases from holder to enterprise, walked from its end; a later port begins with the earlier."""
     by_lessee: dict[str, list[SubleaseRecord]] = {}
     for row in subleases:
         by_lessee.setdefault(row.lessee, []).append(row)

@@ -24,7 +24,7 @@ def status_number(status: str | int) -> int:
     """The command_status of a setting: a name of SMPP 3.4 §5.1.3 or a number. Raises ValueError."""
     if isinstance(status, str):
         if status not in STATUS_BY_NAME:
-            raise ValueError(f"unknown command_status {status!r}; expected a name such as ESME_RSUBMITFAIL, or a number")
+            raise ValueError(f"unknown command_status {status!r}; expected a name like ESME_RSUBMITFAIL, or a number")
         status = STATUS_BY_NAME[status]
     if not 1 <= status <= 0xFFFFFFFF:
         raise ValueError("a refusal's command_status is between 1 and 0xFFFFFFFF")

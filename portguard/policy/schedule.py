@@ -18,7 +18,9 @@ def delivery_time(field: bytes, wall: float) -> float:
     quarters = int(field[13:15])
     if field[15:16] not in (b"+", b"-") or quarters > 48:
         return -1.0
-    if not (1 <= month <= 12 and 1 <= day <= monthrange(2000 + year, month)[1] and hour < 24 and minute < 60 and second < 60):
+    if not (1 <= month <= 12 and 1 <= day <= monthrange(2000 + year, month)[1]):
+        return -1.0
+    if hour > 23 or minute > 59 or second > 59:
         return -1.0
     offset = quarters * 900 if field[15:16] == b"+" else -quarters * 900
     at = timegm((2000 + year, month, day, hour, minute, second)) + int(field[12:13]) / 10 - offset

@@ -1,7 +1,7 @@
 """Messages answered with success and never delivered: their message_ids, and their receipts.
 
-Noun: `DiscardIds` makes a message_id of a time and a truncated keyed MAC, so that any process with the key recognises it
-later without having remembered it, and nobody without the key can make one.
+Noun: `DiscardIds` makes a message_id of a time and a truncated keyed MAC, so that any process with the key recognises
+it later without having remembered it, and nobody without the key can make one.
 """
 
 from datetime import UTC, datetime
@@ -18,8 +18,8 @@ _DECIMAL_SHORT = (4, 4)
 
 
 class DiscardIds:
-    """message_ids in the operator's format, `style` hex or decimal. `short` ones fit SMPP 3.3's eight digits: their time is a
-    counter only, and one foreign id in 2^20 (hex) or 10^4 (decimal) is mistaken for one of them."""
+    """message_ids in the operator's format, `style` hex or decimal. `short` ones fit SMPP 3.3's eight digits: their
+    time is a counter only, and one foreign id in 2^20 (hex) or 10^4 (decimal) is mistaken for one of them."""
 
     def __init__(self, key: bytes, style: str) -> None:
         if len(key) < 16:
@@ -65,11 +65,16 @@ class DiscardIds:
 
 
 def rejected_receipt(
-    sequence: int, message_id: bytes, wall: float, source: tuple[int, int, bytes], destination: tuple[int, int, bytes],
-    *, tlvs: bool,
+    sequence: int,
+    message_id: bytes,
+    wall: float,
+    source: tuple[int, int, bytes],
+    destination: tuple[int, int, bytes],
+    *,
+    tlvs: bool,
 ) -> bytes:
-    """deliver_sm with stat:REJECTD for a discarded message (SMPP 3.4 appendix B). Addresses are (TON, NPI, digits) of the
-    discarded message; the receipt goes the other way."""
+    """deliver_sm with stat:REJECTD for a discarded message (SMPP 3.4 appendix B). Addresses are (TON, NPI, digits) of
+    the discarded message; the receipt goes the other way."""
     when = datetime.fromtimestamp(wall, UTC).strftime("%y%m%d%H%M").encode("ascii")
     text = receipt_text(message_id, b"REJECTD", submit_date=when, done_date=when)
     extra = [(c.TLV_RECEIPTED_MESSAGE_ID, message_id + b"\x00"), (c.TLV_MESSAGE_STATE, bytes([c.STATE_REJECTED]))]

@@ -12,12 +12,12 @@ Seconds = Annotated[float, msgspec.Meta(gt=0)]
 class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Bounds of everything that grows on the path. Times are seconds.
 
-    `max_pdu`: octets of the longest command_length taken. `max_outstanding`: forwarded
-    messages of one link whose answer settles something (a cap, a later replacement); beyond it the oldest is forgotten. `originals`: messages remembered for a later replace_sm (0: every
-    replace_sm is refused). `grants` and `refusals`: resolved registry answers kept in memory. `response_timeout`: an SMSC
-    link that owes answers and stays silent this long is given up; `unbind_timeout`: how long an unbind may stay
-    unanswered; `drain_timeout`: how long owed responses are waited for at the end of a link or of the process.
-    `pass_commands`: command_ids outside the PDU table that are passed unread.
+    `max_pdu`: octets of the longest command_length taken. `max_outstanding`: forwarded messages of one link whose
+    answer settles something (a cap, a later replacement); beyond it the oldest is forgotten. `originals`: messages
+    remembered for a later replace_sm (0: every replace_sm is refused). `grants` and `refusals`: resolved registry
+    answers kept in memory. `response_timeout`: an SMSC link that owes answers and stays silent this long is given up;
+    `unbind_timeout`: how long an unbind may stay unanswered; `drain_timeout`: how long owed responses are waited for
+    at the end of a link or of the process. `pass_commands`: command_ids outside the PDU table that are passed unread.
     """
 
     max_pdu: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 65536

@@ -49,7 +49,7 @@ class Pieces:
 
 
 class Original:
-    """What replace_sm lacks and the replaced message had. `destination` is dest_addr_ton, dest_addr_npi, destination_addr."""
+    """What replace_sm lacks and the replaced message had. `destination` is dest_addr_ton, -npi and destination_addr."""
 
     def __init__(self, system_id: str, destination: bytes, data_coding: i64, esm_class: i64, category: i64) -> None:
         self.system_id = system_id
@@ -76,8 +76,8 @@ NO_ORIGINAL: Final = Original("", b"", 0, 0, 0)
 class Pair:
     """One ESME link and the SMSC link made for it.
 
-    For `net`: write `to_esme` and `to_smsc` in order; `want_smsc` asks for the next SMSC (the present one, if any, has failed
-    this bind); `close_esme` and `close_smsc` close a link once everything is written. `link` is net's own.
+    For `net`: write `to_esme` and `to_smsc` in order; `want_smsc` asks for the next SMSC (the present one, if any, has
+    failed this bind); `close_esme` and `close_smsc` close a link once everything is written. `link` is net's own.
     """
 
     def __init__(self, peer: str, now: float) -> None:

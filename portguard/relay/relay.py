@@ -1,13 +1,12 @@
-"""The way of the messages: bytes of one leg in, bytes of both legs out, verdicts in between.
+"""The way of the bytes: one chunk of one leg in, bytes of both legs out, synchronously.
 
-Noun: a *run*, the longest stretch of PDUs that pass, forwarded as one slice of the buffer they came in. What becomes of one
-PDU is PASS, CUT (answered here, not forwarded) or REPLACED (forwarded as `patched`).
+Noun: a *run*, the longest stretch of PDUs that pass, forwarded as one slice of the buffer they came in.
 
-Compiled, synchronous; one call per chunk. DESIGN §6 has the table of PDUs.
+Compiled. Messages are decided in `messages`, lives of pairs in `sessions`; here PDUs are framed, counted and told
+apart, as the table of PDUs says (DESIGN §6).
 """
 
 import time
-import traceback
 from collections.abc import Callable
 from typing import Final
 
@@ -15,13 +14,12 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from portguard.policy.counters import Histogram
-from portguard.policy.engine import ALLOW, DISCARD, MONITOR, TAG, UNSOUND, Engine
-from portguard.policy.reasons import CATALOGUE
+from portguard.policy.engine import Engine
 from portguard.policy.revision import Revision
-from portguard.relay.discard import DiscardIds, rejected_receipt
+from portguard.relay.discard import DiscardIds
+from portguard.relay.messages import CUT, PASS, REPLACED, SAMPLE, Messages, note
 from portguard.relay.options import RelayOptions
-from portguard.relay.pair import NO_ACCOUNT, NO_ORIGINAL, OWN_FIRST, OWN_LAST, Original, Pair, Pending
-from portguard.relay.sessions import Sessions
+from portguard.relay.pair import NO_ACCOUNT, OWN_FIRST, OWN_LAST, Pair
 from portguard.relay.tagging import Tagger
 from portguard.smpp.constants import (
     ALERT_NOTIFICATION,
@@ -29,80 +27,55 @@ from portguard.smpp.constants import (
     COMMAND_NAME,
     DATA_SM,
     ENQUIRE_LINK,
-    ESM_UDHI,
-    ESME_RCANCELFAIL,
-    ESME_RCNTSUBDL,
     ESME_RINVCMDID,
     ESME_RINVCMDLEN,
     ESME_ROK,
-    ESME_RREPLACEFAIL,
-    ESME_RSUBMITFAIL,
     ESME_RSYSERR,
-    ESME_RTHROTTLED,
     GENERIC_NACK,
     QUERY_SM,
     REPLACE_SM,
     RESP,
-    STATE_ENROUTE,
-    STATE_REJECTED,
     SUBMIT_MULTI,
     SUBMIT_SM,
     SUBMIT_SM_RESP,
     UNBIND,
     UNBIND_RESP,
 )
-from portguard.smpp.encode import generic_nack, message_resp, query_sm_resp, response, submit_multi_resp
+from portguard.smpp.encode import generic_nack, response
 from portguard.smpp.framing import be32
-from portguard.smpp.scan import HEADER, Scan, cstring_end, scan_message
-from portguard.smpp.session import BINDING, BOUND_RX, BOUND_TRX, BOUND_TX, CLOSED, FROM_ESME, OPEN, UNBINDING, refusal
-
-PASS: Final = 0
-CUT: Final = 1
-REPLACED: Final = 2
+from portguard.smpp.scan import HEADER
+from portguard.smpp.session import BINDING, BOUND_TRX, BOUND_TX, CLOSED, FROM_ESME, OPEN, UNBINDING, refusal
 
 _BROADCAST_FIRST: Final = 0x111
 _BROADCAST_LAST: Final = 0x113
-# Commands are counted in 128 slots: the low six bits of the number (data_sm and the broadcasts moved) and the response bit.
+# Commands are counted in 128 slots: six bits for the number (above 0x3F it has a place of its own), one for responses.
 _SLOTS: Final = 128
-_SAMPLE: Final = 64
-_HIGH_KEPT: Final = 1024
-_FAULTS_KEPT: Final = 20
-
-_NO_PENDING: Final = Pending(NO_ORIGINAL, "", 0, 0, 0.0)
 
 
-class Relay(Sessions):
-    """The pairs of a process and the way of their messages. `faults` are tracebacks of decisions that failed, for the log."""
+class Relay(Messages):
+    """Every pair of a process, fed with bytes by `net`."""
 
     def __init__(
-        self, engine: Engine, options: RelayOptions, tagger: Tagger, ids: DiscardIds,
+        self,
+        engine: Engine,
+        options: RelayOptions,
+        tagger: Tagger,
+        ids: DiscardIds,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(engine, options, wall)
-        self.tagger = tagger
-        self.ids = ids
-        self.scan = Scan(tagger.tags)
-        self.patched = b""
+        super().__init__(engine, options, tagger, ids, wall)
         self.finish_after = False
         self.max_pdu: i64 = options.max_pdu
-        self.max_pending: i64 = options.max_outstanding
-        self.max_originals: i64 = options.originals
-        self.originals: dict[bytes, Original] = {}
-        self.originals_before: dict[bytes, Original] = {}
-        self.judged: i64 = 0
         self.chunks: i64 = 0
-        self.faults: list[str] = []
-        self.pdu_errors: dict[int, int] = {}
         slots = [0] * _SLOTS
         self.esme_in: vec[i64] = vec[i64](slots)
         self.esme_cut: vec[i64] = vec[i64](slots)
         self.smsc_in: vec[i64] = vec[i64](slots)
         self.smsc_cut: vec[i64] = vec[i64](slots)
         self.relay_time = Histogram([5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 2e-2])
-        self.smsc_time = Histogram([1e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0])
 
     def swap(self, revision: Revision, now: float) -> None:
-        """Serve another registry revision. Pairs whose account it does not have, or not active, are brought to an end."""
+        """Serve another registry revision. Pairs whose account it lacks, or has not active, are brought to an end."""
         self.engine.swap(revision)
         self.engine.set_clock(now, self.wall())
         for pair in list(self.pairs):
@@ -165,187 +138,12 @@ class Relay(Sessions):
     def clock(self, started: float, judged: i64) -> None:
         """Time of a chunk: its share a decision always, the whole one chunk in 64."""
         self.chunks += 1
-        if judged > 0 or self.chunks % _SAMPLE == 0:
+        if judged > 0 or self.chunks % SAMPLE == 0:
             spent: float = time.perf_counter() - started
             if judged > 0:
                 self.engine.counters.decision.observe(spent / float(judged), judged)
-            if self.chunks % _SAMPLE == 0:
+            if self.chunks % SAMPLE == 0:
                 self.relay_time.observe(spent, 1)
-
-    def message(self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64, now: float) -> i64:
-        """A PDU with text, on a bind that may submit: scan, judge, act."""
-        sequence = be32(buf, pos + 12)
-        s = self.scan
-        status = scan_message(s, buf, pos, end, command)
-        if status != ESME_ROK:
-            return self.unsound(pair, command, status, sequence)
-        if pair.ending and pair.account.active:
-            return self.answer(pair, command, ESME_RTHROTTLED, sequence)
-        if sequence >= OWN_FIRST and sequence <= OWN_LAST and not note(pair.high_from_esme, sequence):
-            return self.answer(pair, command, ESME_RTHROTTLED, sequence)
-        if command == REPLACE_SM:
-            return self.replacement(pair, buf, pos, end, sequence, now)
-        if s.lists > 0:
-            return self.answer(pair, command, ESME_RCNTSUBDL, sequence)
-        return self.decided(pair, buf, pos, end, command, sequence, now)
-
-    def decided(self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64, sequence: i64, now: float) -> i64:
-        """Judge the scanned PDU buf[pos:end] and act on the verdict."""
-        engine = self.engine
-        s = self.scan
-        self.judged += 1
-        try:
-            action = engine.judge(pair.account, s, buf, now)
-        except Exception:
-            if len(self.faults) < _FAULTS_KEPT:
-                self.faults.append(traceback.format_exc())
-            action = engine.failed(pair.account, now)
-            engine.status = ESME_RSYSERR
-        if action == ALLOW or action == MONITOR:
-            self.owe(pair, buf, command, sequence, now)
-            if s.own_tags > 0:
-                self.patched = self.tagger.stripped(buf[pos:end], s.tlv_start - pos)
-                return REPLACED
-            return PASS
-        if action == TAG:
-            return self.tag(pair, buf, pos, end, command, sequence, now)
-        if action == DISCARD:
-            return self.discard(pair, buf, command, sequence)
-        if action == UNSOUND:
-            return self.unsound(pair, command, engine.status, sequence)
-        return self.answer(pair, command, engine.status, sequence)
-
-    def tag(self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64, sequence: i64, now: float) -> i64:
-        """Forward with portguard's TLVs, or do what is set where the versions leave no room for TLVs."""
-        engine = self.engine
-        s = self.scan
-        if pair.tlvs:
-            self.owe(pair, buf, command, sequence, now)
-            self.patched = self.tagger.tagged(
-                buf[pos:end], s.tlv_start - pos, engine.tag_verdict(pair.account), CATALOGUE[engine.rule].code,
-                engine.revision.octets, engine.category,
-            )
-            return REPLACED
-        if self.options.tag_fallback == "reject":
-            if engine.quota_key != "":
-                engine.limits.add(engine.quota_key, engine.quota_day, -engine.quota_messages)
-            return self.answer(pair, command, engine.status, sequence)
-        self.owe(pair, buf, command, sequence, now)
-        if s.own_tags > 0:
-            self.patched = self.tagger.stripped(buf[pos:end], s.tlv_start - pos)
-            return REPLACED
-        return PASS
-
-    def owe(self, pair: Pair, buf: bytes, command: i64, sequence: i64, now: float) -> None:
-        """A message is passed on: note what its answer will settle."""
-        pair.owed += 1
-        engine = self.engine
-        s = self.scan
-        original = NO_ORIGINAL
-        if self.max_originals > 0 and (command == SUBMIT_SM or command == DATA_SM):
-            original = Original(
-                pair.system_id, buf[s.dest_start - 2 : s.dest_end], s.data_coding, s.esm_class,
-                engine.category << 4 | engine.industry,
-            )
-        sent: float = now if self.judged % _SAMPLE == 0 else 0.0
-        if original is NO_ORIGINAL and engine.quota_key == "" and sent == 0.0:
-            return
-        if len(pair.pending) >= self.max_pending:
-            oldest = next(iter(pair.pending))
-            del pair.pending[oldest]
-        pair.pending[sequence] = Pending(
-            original, engine.quota_key, engine.quota_day, engine.quota_messages, sent
-        )
-
-    def answer(self, pair: Pair, command: i64, status: i64, sequence: i64) -> i64:
-        """Refuse a request with a status in its own response."""
-        if command == REPLACE_SM and status == ESME_RSUBMITFAIL:
-            status = ESME_RREPLACEFAIL
-        pair.to_esme.append(response(command, status, sequence))
-        return CUT
-
-    def unsound(self, pair: Pair, command: i64, status: i64, sequence: i64) -> i64:
-        """A PDU error: the frame is sound, the body is not; the link lives."""
-        self.pdu_errors[status] = self.pdu_errors.get(status, 0) + 1
-        return self.answer(pair, command, status, sequence)
-
-    # ---- discarded and replaced messages
-
-    def discard(self, pair: Pair, buf: bytes, command: i64, sequence: i64) -> i64:
-        """Answer success with an id of our own, and a REJECTD receipt where that is set and was asked for."""
-        s = self.scan
-        if command == REPLACE_SM:
-            pair.to_esme.append(response(command, ESME_ROK, sequence))
-            return CUT
-        wall: float = self.wall()
-        message_id = self.ids.make(pair.system_id, wall, short=pair.version < 0x34)
-        if command == SUBMIT_MULTI:
-            pair.to_esme.append(submit_multi_resp(ESME_ROK, sequence, message_id=message_id))
-            return CUT
-        pair.to_esme.append(message_resp(command, ESME_ROK, sequence, message_id=message_id))
-        if self.options.discard_receipt and s.registered_delivery & 3 in (1, 2):
-            self.receipt(pair, buf, message_id, wall)
-        return CUT
-
-    def receipt(self, pair: Pair, buf: bytes, message_id: bytes, wall: float) -> None:
-        """Send the receipt over any receiving bind of the account; without one it is dropped."""
-        s = self.scan
-        for other in self.bound.get(pair.system_id, {}):
-            if other.state == BOUND_RX or other.state == BOUND_TRX:
-                source = (int(s.source_ton), int(s.source_npi), buf[s.source_start : s.source_end])
-                destination = (int(s.dest_ton), int(s.dest_npi), buf[s.dest_start : s.dest_end])
-                number = other.own_sequence(other.high_from_smsc, other.own_to_esme)
-                other.to_esme.append(
-                    rejected_receipt(number, message_id, wall, source, destination, tlvs=other.version >= 0x34)
-                )
-                self.touch(other)
-                return
-
-    def about_discarded(self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64) -> i64:
-        """query_sm and cancel_sm: answered here when they name a discarded message, passed otherwise."""
-        start: i64 = pos + HEADER
-        if command == CANCEL_SM:
-            start = cstring_end(buf, start, end, 6) + 1
-            if start == 0:
-                return PASS
-        stop = cstring_end(buf, start, end, 65)
-        if stop <= start:
-            return PASS
-        message_id = buf[start:stop]
-        if self.ids.issued(pair.system_id, message_id) < 0.0:
-            return PASS
-        sequence = be32(buf, pos + 12)
-        final = self.options.discard_receipt
-        if command == QUERY_SM:
-            state = STATE_REJECTED if final else STATE_ENROUTE
-            pair.to_esme.append(query_sm_resp(ESME_ROK, sequence, message_id=message_id, message_state=state))
-        else:
-            pair.to_esme.append(response(command, ESME_RCANCELFAIL if final else ESME_ROK, sequence))
-        return CUT
-
-    def replacement(self, pair: Pair, buf: bytes, pos: i64, end: i64, sequence: i64, now: float) -> i64:
-        """replace_sm: judged with its original's destination and data_coding; refused when the original is not known."""
-        s = self.scan
-        message_id = buf[s.message_id_start : s.message_id_end]
-        if self.ids.issued(pair.system_id, message_id) >= 0.0:
-            status: i64 = ESME_RREPLACEFAIL if self.options.discard_receipt else ESME_ROK
-            pair.to_esme.append(response(REPLACE_SM, status, sequence))
-            return CUT
-        original = self.originals.get(message_id, NO_ORIGINAL)
-        if original is NO_ORIGINAL:
-            original = self.originals_before.get(message_id, NO_ORIGINAL)
-        if original.system_id != pair.system_id or original.esm_class & ESM_UDHI != 0:
-            return self.answer(pair, REPLACE_SM, ESME_RREPLACEFAIL, sequence)
-        length: i64 = end - pos
-        joined = buf[pos:end] + original.destination
-        scan_message(s, joined, 0, length, REPLACE_SM)
-        s.dest_ton = i64(original.destination[0])
-        s.dest_npi = i64(original.destination[1])
-        s.dest_start = length + 2
-        s.dest_end = len(joined)
-        s.data_coding = original.data_coding
-        s.assumed = original.category
-        return self.decided(pair, joined, 0, length, REPLACE_SM, sequence, now)
 
     # ---- everything else from the ESME
 
@@ -453,24 +251,6 @@ class Relay(Sessions):
             self.advance(pair, now)
         self.touch(pair)
 
-    def settle(self, pair: Pair, buf: bytes, pos: i64, end: i64, now: float) -> None:
-        """The SMSC's answer to a message: give a cap back, remember an original, take a sampled time."""
-        pending = pair.pending.pop(be32(buf, pos + 12), _NO_PENDING)
-        if pending is _NO_PENDING:
-            return
-        if be32(buf, pos + 8) != 0:
-            if pending.quota_key != "":
-                self.engine.limits.add(pending.quota_key, pending.quota_day, -pending.quota_messages)
-        elif pending.original is not NO_ORIGINAL:
-            stop = cstring_end(buf, pos + HEADER, end, 65)
-            if stop > 0:
-                if len(self.originals) >= self.max_originals:
-                    self.originals_before = self.originals
-                    self.originals = {}
-                self.originals[buf[pos + HEADER : stop]] = pending.original
-        if pending.sent > 0.0:
-            self.smsc_time.observe(now - pending.sent, 1)
-
     def other_from_smsc(self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64, now: float) -> i64:
         """Requests of the SMSC and answers other than submit_sm_resp."""
         sequence = be32(buf, pos + 12)
@@ -551,14 +331,6 @@ def forward(to: list[bytes], buf: bytes, start: i64, end: i64) -> None:
             to.append(buf)
         else:
             to.append(buf[start:end])
-
-
-def note(kept: set[int], sequence: i64) -> bool:
-    """Keep a sequence number that lies in portguard's own range; False when too many are outstanding."""
-    if len(kept) >= _HIGH_KEPT:
-        return False
-    kept.add(sequence)
-    return True
 
 
 def slot_of(command: i64) -> i64:

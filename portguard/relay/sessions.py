@@ -1,9 +1,9 @@
 """The life of a pair: bind, unbind, loss, timeouts and the end of the process.
 
-Noun: *ending*, the one way a pair is brought to its end from this side: no new messages are taken, what is owed is waited for
-up to a deadline, then both legs are unbound and closed.
+Noun: *ending*, the one way a pair is brought to its end from this side: no new messages are taken, what is owed is
+waited for up to a deadline, then both legs are unbound and closed.
 
-Compiled; base of `relay.Relay`, which adds the way of the messages. State names are `smpp.session`'s.
+Compiled; `messages` and `relay` build on it. State names are `smpp.session`'s.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ _TICK_WHOLE: Final = 1.0
 
 
 class Sessions:
-    """Every open pair of a process, and what moves each from bind to end. `wall` is the time of day in epoch seconds."""
+    """Every open pair of a process, and what moves each from bind to end. `wall` tells epoch seconds."""
 
     def __init__(self, engine: Engine, options: RelayOptions, wall: Callable[[], float]) -> None:
         self.engine = engine
@@ -79,8 +79,8 @@ class Sessions:
         self.finish(pair)
 
     def smsc_lost(self, pair: Pair, now: float) -> None:
-        """The SMSC's link ended. In a bind the next SMSC is tried; later the ESME's link is closed, and what was forwarded
-        and not answered stays unanswered: an answer of ours would invite doubles."""
+        """The SMSC's link ended. In a bind the next SMSC is tried; later the ESME's link is closed, and what was
+        forwarded and not answered stays unanswered: an answer of ours would invite doubles."""
         pair.smsc_up = False
         if pair.state == BINDING:
             pair.want_smsc = True
@@ -131,7 +131,7 @@ class Sessions:
         self.touch(pair)
 
     def read_bind(self, pair: Pair, buf: bytes, pos: i64, end: i64) -> i64:
-        """system_id, password, system_type and interface_version (§4.1.1); a command_status when the body is unsound."""
+        """system_id, password, system_type, interface_version (§4.1.1); a command_status when the body is unsound."""
         stop = cstring_end(buf, pos, end, 16)
         if stop < 0:
             return ESME_RINVSYSID

@@ -1,7 +1,8 @@
 """The hot reader: where the fields of a message PDU lie, as offsets into the buffer it came in.
 
-Noun: a *Scan*, one reused object that `scan_*` fills; what it holds is valid only until the next call. Each `scan_*` takes a
-whole PDU `buf[pos:end]` (framing is done) and returns the command_status to answer with, ESME_ROK when the body is sound.
+Noun: a *Scan*, one reused object that `scan_*` fills; what it holds is valid only until the next call. Each `scan_*`
+takes a whole PDU `buf[pos:end]` (framing is done) and returns the command_status to answer with, ESME_ROK when the
+body is sound.
 
 Compiled. Copies nothing, raises nothing, decides nothing; SMPP 3.4 §4.4-4.10 names every field.
 """
