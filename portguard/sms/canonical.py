@@ -11,9 +11,13 @@ from functools import cache
 from importlib import resources
 from typing import Final, NamedTuple
 
-FORMAT: Final = 1
 DELETED: Final = 0
 ELSEWHERE: Final = 0xFFFF
+# What `word_table` says of units that are part of no word; all four are controls, which fold into nothing.
+GAP: Final = 1
+BREAK: Final = 2
+DIGIT: Final = 3
+_BREAKS: Final = "，。！？；：、,!?;:…|"
 _LAYOUT_REASONS: Final = frozenset({"bracket", "width", "space"})
 
 
@@ -66,6 +70,33 @@ def fold_table() -> bytes:
 def fold_elsewhere() -> dict[int, bytes]:
     """UTF-16BE octets by code point, for those the table cannot say; a code point in neither stays as it is."""
     return _folds().elsewhere
+
+
+@cache
+def word_table() -> bytes:
+    """As `fold_table`, with everything but letters and hanzi reduced to what matters between words.
+
+    DELETED, GAP (spaces, dots and symbols, which a reader skips), BREAK (punctuation that ends a clause), DIGIT and
+    ELSEWHERE; any other value is a folded letter.
+    """
+    units = array("H")
+    units.frombytes(fold_table())
+    swap = array("H", [1]).tobytes() == b"\x01\x00"
+    if swap:
+        units.byteswap()
+    for unit, into in enumerate(units):
+        if 0x4E00 <= into <= 0x9FFF or into == ELSEWHERE or into == DELETED:
+            continue
+        letter = chr(into)
+        if letter in _BREAKS:
+            units[unit] = BREAK
+        elif not letter.isalnum():
+            units[unit] = GAP
+        elif letter.isascii() and letter.isdigit():
+            units[unit] = DIGIT
+    if swap:
+        units.byteswap()
+    return units.tobytes()
 
 
 def canonical(text: str) -> str:

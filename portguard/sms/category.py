@@ -1,9 +1,11 @@
-"""Content categories and industries: their numbers, names, and the tables of what is permitted.
+"""Content categories and industries: their numbers, names, the tables of what is permitted, and the shipped word list.
 
 A category and an industry together are one small number, `category * 16 + industry`, so that "is this kind of content
 permitted" is one index into 80 octets. Both orders are frozen: evidence and the tag TLV carry the numbers.
 """
 
+import csv
+from importlib import resources
 from typing import Final
 
 UNKNOWN: Final = 0
@@ -59,3 +61,9 @@ def table(names: list[str]) -> bytes:
         else:
             permitted[start : start + INDUSTRIES] = b"\x01" * INDUSTRIES
     return bytes(permitted)
+
+
+def load_default() -> list[tuple[str, int, int, int]]:
+    """The word list that ships with the package, default_words.csv, as the lexicon takes it: (word, category, industry, weight)."""
+    rows = (resources.files(__package__) / "default_words.csv").read_text("utf-8").splitlines()
+    return [(row["word"], *parse(row["category"]), int(row["weight"])) for row in csv.DictReader(rows)]
