@@ -13,7 +13,7 @@ from portguard.smpp.errors import FramingError
 
 
 def be32(buf: bytes, pos: i64) -> i64:
-    """The unsigned 32-bit big-endian number at 0 <= pos <= len(buf) - 4; IndexError elsewhere."""
+    """The unsigned 32-bit big-endian number at 0 <= pos <= len(buf) - 4; IndexError or ValueError elsewhere."""
     return i64(read_i32_be(buf, pos)) & 0xFFFFFFFF
 
 
