@@ -96,6 +96,10 @@ class Tap:
         self._file.write_bytes(b"".join(pcap(self._kept, self._smsc)))
         return dissect(self._file, self._smsc)
 
+    def taken(self) -> list[bytes]:
+        """What went to the SMSC, a connection each."""
+        return [bytes(kept) for kept in self._kept]
+
     def end(self) -> None:
         self._loop.run(self._close())
         self._loop.stop()

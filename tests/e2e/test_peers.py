@@ -1,7 +1,5 @@
 """The peers among themselves, without portguard: what fails here is not the daemon's fault."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.e2e.peers import every
@@ -13,20 +11,6 @@ pytestmark = pytest.mark.e2e
 
 SOURCE, DESTINATION = "106900010001", "13912345678"
 ESME_RBINDFAIL, ESME_RSUBMITFAIL = 0x0D, 0x45
-
-
-@pytest.fixture
-def smsc() -> Iterator[NodeSmsc]:
-    running = NodeSmsc()
-    yield running
-    running.kill()
-
-
-@pytest.fixture(params=every.NAMES)
-def client(request: pytest.FixtureRequest) -> Iterator[Client]:
-    made = every.client(request.param)
-    yield made
-    made.close()
 
 
 def test_answers_carry_the_message_ids_of_the_smsc(smsc: NodeSmsc, client: Client) -> None:

@@ -1,0 +1,149 @@
+"""Each of the four client libraries through the daemon: what passes, what is refused and why, and what is tagged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import tables as t
+from tests.e2e.capture import capture, wait_decoded
+from tests.e2e.cases import CASES, ESME_RTHROTTLED, PERMITTED, allowed
+from tests.e2e.conftest import Between, MakeClient, MakeDaemon
+from tests.e2e.peers import every
+from tests.e2e.peers.client import UNSAID, BindRefused, Client, send, text
+from tests.e2e.peers.smsc import NodeSmsc
+from tests.e2e.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+SUBMIT_SM = 4
+ESME_RBINDFAIL, ESME_RINVSYSID = 0x0D, 0x0F
+WOULD_BE_REJECTED = b"\x02"
+UNKNOWN, MARKETING = b"\x00", b"\x03"
+
+
+def test_permitted_messages_arrive_untouched(between: Between, client: Client) -> None:
+    before = len(between.smsc.received())
+    messages = [message for message in PERMITTED if message.data_coding == 8]
+    client.bind(between.daemon.port, "star", window=1)
+    answers = send(client, messages)
+    client.unbind()
+    received = between.smsc.wait_received(before + len(messages))[before:]
+    assert [answer.status for answer in answers] == [0] * len(messages)
+    assert [answer.message_id for answer in answers] == [each.message_id for each in received]
+    for message, answer, each in zip(messages, answers, received, strict=True):
+        assert (each.source, each.body) == (message.source, message.body)
+        assert answer.sequence in (each.sequence, 0)
+        assert not [name for name in each.fields if name.startswith("portguard_")]
+
+
+def test_every_refusal(between: Between, client: Client) -> None:
+    client.bind(between.daemon.port, "star", window=1)
+    for case in CASES:
+        if case.needs in client.lacks:
+            continue
+        send(client, case.before)
+        before = len(between.smsc.received()), _refused(between, case.rule)
+        [answer] = send(client, [case.message])
+        assert (answer.status, answer.message_id) == (case.status, ""), case.rule
+        assert _refused(between, case.rule) == before[1] + 1, case.rule
+        assert len(between.smsc.received()) == before[0], case.rule
+    assert send(client, [allowed()])[0].status == 0
+
+
+def test_rate(between: Between, client: Client) -> None:
+    before = _refused(between, "account_rate")
+    client.bind(between.daemon.port, "slow", window=60)
+    statuses = [answer.status for answer in send(client, [allowed(number) for number in range(60)])]
+    assert set(statuses) == {0, ESME_RTHROTTLED}
+    assert statuses[0] == 0
+    assert _refused(between, "account_rate") - before == statuses.count(ESME_RTHROTTLED)
+
+
+def test_tags_seen_by_tshark(between: Between, client: Client, make_daemon: MakeDaemon, tmp_path: Path) -> None:
+    taken = capture(tmp_path, between.smsc.port)
+    daemon = make_daemon(taken.port)
+    daemon.start()
+    messages = [
+        text(t.OWN, t.NORTHERN, "【无名小店】您好"),
+        text(t.FOREIGN, t.NORTHERN, f"【{t.MOON}】您好"),
+        text(t.NO_MARKETING, t.NORTHERN, f"【{t.STAR}】双十一大促开始啦，全场五折，满300减50，限时抢购，回T退订"),
+        allowed(),
+    ]
+    client.bind(daemon.port, "tagged", window=4)
+    assert [answer.status for answer in send(client, messages)] == [0, 0, 0, 0]
+    client.unbind()
+    try:
+        seen = wait_decoded(taken, SUBMIT_SM, 4)
+    finally:
+        taken.end()
+    revision = bytes.fromhex(daemon.revision())
+    for pdu, code, category in zip(seen, (204, 101, 306), (UNKNOWN, UNKNOWN, MARKETING), strict=False):
+        assert pdu.tlvs == {
+            0x1D01: WOULD_BE_REJECTED, 0x1D02: code.to_bytes(2, "big"), 0x1D03: revision, 0x1D04: category,
+        }
+    assert seen[3].tlvs == {}
+    shown = [bytes.fromhex(pdu.fields["smpp.message"].replace(":", "")) for pdu in seen]
+    assert shown == [message.body for message in messages]
+
+
+def test_500_in_flight(between: Between, client: Client) -> None:
+    before = len(between.smsc.received())
+    client.bind(between.daemon.port, "star", window=500)
+    between.smsc.hold()
+    answers = client.start([allowed(number) for number in range(500)])
+    received = between.smsc.wait_received(before + 500)[before:]
+    assert not answers.done()
+    between.smsc.release()
+    ids = [answer.message_id for answer in answers.result(20)]
+    texts = {each.message_id: each.body for each in received}
+    assert [texts[message_id] for message_id in ids] == [allowed(number).body for number in range(500)]
+    client.unbind()
+
+
+def test_unbind_reaches_the_smsc(between: Between, client: Client) -> None:
+    unbinds, sessions = len(between.smsc.events("unbind")), between.daemon.metric("portguard_sessions")
+    client.bind(between.daemon.port, "star")
+    client.unbind()
+    until(lambda: len(between.smsc.events("unbind")) == unbinds + 1, "the unbind at the SMSC")
+    until(lambda: between.daemon.metric("portguard_sessions") <= sessions, "the end of the session")
+
+
+def test_deliveries_pass(between: Between, client: Client) -> None:
+    client.bind(between.daemon.port, "star")
+    session = between.smsc.events("bind", system_id="star")[-1]["session"]
+    between.smsc.deliver(session, t.NORTHERN, t.OWN, "你好".encode("utf-16-be"))
+    until(client.deliveries, "the delivery")
+    until(lambda: between.smsc.events("deliver_sm_resp", session=session, status=0), "its answer")
+
+
+@pytest.mark.parametrize(("system_id", "status"), [("asleep", ESME_RINVSYSID), ("nobody", ESME_RINVSYSID)])
+def test_binds_that_are_not_on_file(between: Between, client: Client, system_id: str, status: int) -> None:
+    with pytest.raises(BindRefused) as refused:
+        client.bind(between.daemon.port, system_id)
+    assert refused.value.status in {status, UNSAID}
+    assert not between.smsc.events("bind", system_id=system_id)
+
+
+def test_the_smscs_refusal_of_a_bind_passes(smsc: NodeSmsc, client: Client, make_daemon: MakeDaemon) -> None:
+    smsc.answer_with(bind=0x0E)
+    daemon = make_daemon(smsc.port)
+    daemon.start()
+    with pytest.raises(BindRefused) as refused:
+        client.bind(daemon.port, "star")
+    assert refused.value.status in {0x0E, UNSAID}
+
+
+def test_the_smsc_away_is_said_in_time(smsc: NodeSmsc, make_daemon: MakeDaemon, make_client: MakeClient) -> None:
+    daemon = make_daemon(smsc.port)
+    daemon.start()
+    smsc.kill()
+    for name in every.NAMES:
+        with pytest.raises(BindRefused) as refused:
+            make_client(name).bind(daemon.port, "star")
+        assert refused.value.status in {ESME_RBINDFAIL, UNSAID}, name
+
+
+def _refused(between: Between, rule: str) -> float:
+    return between.daemon.metric("portguard_messages_total", action="reject", rule=rule)
