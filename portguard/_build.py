@@ -1,0 +1,98 @@
+"""The build hook of setuptools: compiles the modules of the compile list with mypyc, or says why it does not.
+
+Named in pyproject.toml and loaded by file name, so it imports nothing of portguard. Only a missing C compiler or a
+missing Python.h makes the build fall back to interpreted; any other failure fails it, since an operator who believes
+to run compiled code must not run something ten times slower. `portguard version` and `run` name the flavour.
+
+PORTGUARD_BUILD=interpreted forbids compiling; PORTGUARD_BUILD=compiled forbids the fallback.
+"""
+
+import os
+import runpy
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from setuptools import Extension
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError, ExecError, PlatformError, SetupError
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = "portguard"  # of the shared library that holds all modules, so that its name does not change with the list
+
+
+def compile_list() -> list[str]:
+    """The paths, relative to the root, of the modules to compile."""
+    names: list[str] = runpy.run_path(str(ROOT / "portguard" / "_compiled.py"))["COMPILED"]
+    paths = [name.replace(".", "/") + ".py" for name in names]
+    missing = [path for path in paths if not (ROOT / path).is_file()]
+    if missing:
+        raise SetupError(f"portguard/_compiled.py names modules that are not there: {', '.join(missing)}")
+    return paths
+
+
+class CompiledModules(build_ext):
+    """Puts the modules of the compile list in the place of the placeholder that pyproject.toml declares."""
+
+    def run(self) -> None:
+        """Generates and compiles, or leaves the modules interpreted and says so."""
+        reason = self._why_not()
+        if reason is None:
+            self._use(self._generate())
+        else:
+            self._use([])
+            sys.stderr.write(f"\nportguard: INTERPRETED build, several times slower: {reason}\n\n")
+        super().run()
+
+    def get_source_files(self) -> list[str]:
+        """None: the placeholder has none, and what mypyc generates is no source."""
+        return []
+
+    def _use(self, extensions: list[Extension]) -> None:
+        # Once more, now with the real list. Not at first: the metadata steps of pip finalize too, and would pay for mypyc.
+        self.distribution.ext_modules = extensions
+        self.swig_opts = None
+        self.finalize_options()
+
+    def _generate(self) -> list[Extension]:
+        # Late: mypyc looks whether setuptools is there, and only a build that compiles needs it.
+        from mypyc.build import mypycify
+
+        options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
+        extensions: list[Extension] = mypycify(
+            [*options, *compile_list()], opt_level="3", debug_level="1", group_name=LIBRARY, target_dir=self.build_temp
+        )
+        return extensions
+
+    def _why_not(self) -> str | None:
+        wish = os.environ.get("PORTGUARD_BUILD", "")
+        if wish not in ("", "compiled", "interpreted"):
+            raise SetupError(f"PORTGUARD_BUILD is compiled or interpreted, not {wish!r}")
+        if wish == "interpreted":
+            return "PORTGUARD_BUILD=interpreted"
+        if not self._compiles("int portguard_probe;\n"):
+            reason = "no C compiler"
+        elif not self._compiles("#include <Python.h>\n"):
+            reason = f"no Python.h for {sys.executable} (Debian: python3-dev)"
+        else:
+            return None
+        if wish == "compiled":
+            raise SetupError(f"PORTGUARD_BUILD=compiled, but there is {reason}")
+        return reason
+
+    def _compiles(self, source: str) -> bool:
+        from setuptools._distutils.ccompiler import new_compiler
+        from setuptools._distutils.sysconfig import customize_compiler
+
+        with tempfile.TemporaryDirectory() as folder:
+            probe = Path(folder) / "probe.c"
+            probe.write_text(source, encoding="ascii")
+            compiler = new_compiler()
+            try:
+                customize_compiler(compiler)
+                paths = sysconfig.get_paths()
+                compiler.compile([str(probe)], folder, include_dirs=[paths["include"], paths["platinclude"]])
+            except (CCompilerError, ExecError, PlatformError, OSError):
+                return False
+        return True
