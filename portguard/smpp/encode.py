@@ -161,7 +161,7 @@ def deliver_sm(seq: int, *, source_addr: bytes, destination_addr: bytes, **rest:
 def submit_multi(
     seq: int, *, source_addr: bytes, dest_address: Sequence[Destination], **rest: Unpack[MessageFields]
 ) -> bytes:
-    """submit_multi to 1-255 recipients (SMPP 3.4 §4.5.1; it permits 254)."""
+    """submit_multi to 1-254 recipients (SMPP 3.4 §4.5.1)."""
     fields = dict(_MESSAGE_DEFAULTS)
     del fields["dest_addr_ton"], fields["dest_addr_npi"]
     fields |= {"source_addr": source_addr, "dest_address": list(dest_address)}

@@ -1,9 +1,9 @@
 """The mandatory parameters of every PDU, as one table, and the reader and writer that walk it (SMPP 3.4 §4, 5.0 §4).
 
-Nouns: a *field* is one mandatory parameter: name, kind, size and the command_status that says it is wrong; a *layout*
-is a command's fields in order. Lengths and counts (sm_length, number_of_dests, no_unsuccess) are not fields of their
-own: they are those of the bytes and lists they announce. Values are judged for their form only, never for their
-meaning: a data_coding or a TON of any number is data. TLVs are `tlv`'s.
+Nouns: a *field* is one mandatory parameter: name, kind, size and the command_status that refuses it when it is too
+long or the PDU ends within it; a *layout* is a command's fields in order. Lengths and counts (sm_length,
+number_of_dests, no_unsuccess) are not fields of their own: they are those of the bytes and lists they announce. Values
+are judged for their form only, never for their meaning: a data_coding or a TON of any number is data. TLVs are `tlv`'s.
 """
 
 from struct import Struct
@@ -49,12 +49,12 @@ UNSUCCESS: Final = 4
 
 
 class Field(NamedTuple):
-    """One mandatory parameter: size is the longest C-octet string, NUL included; status refuses a bad form of it."""
+    """One mandatory parameter: size is the longest C-octet string, NUL included, or the most recipients."""
 
     name: str
     kind: int = INTEGER
     size: int = 1
-    status: int = c.ESME_RINVCMDLEN
+    status: int = c.ESME_RINVMSGLEN
 
 
 Layout = tuple[Field, ...]
@@ -65,7 +65,8 @@ def _string(name: str, size: int, status: int = c.ESME_RINVPARLEN) -> Field:
 
 
 def _address(prefix: str, addr: str, size: int, status: int) -> Layout:
-    return Field(f"{prefix}_ton"), Field(f"{prefix}_npi"), _string(addr, size, status)
+    ton, npi = (Field(f"{prefix}_{what}", status=status) for what in ("ton", "npi"))
+    return ton, npi, _string(addr, size, status)
 
 
 _SERVICE_TYPE = _string("service_type", 6, c.ESME_RINVSERTYP)
@@ -121,7 +122,7 @@ LAYOUT: Final[dict[int, Layout]] = {
     c.SUBMIT_MULTI: (
         _SERVICE_TYPE,
         *_SOURCE,
-        Field("dest_address", DESTINATIONS, 255, c.ESME_RINVDSTADR),
+        Field("dest_address", DESTINATIONS, 254, c.ESME_RINVDSTADR),
         *_AFTER_ADDRESSES,
     ),
     c.SUBMIT_MULTI_RESP: (_MESSAGE_ID, Field("unsuccess_sme", UNSUCCESS, 255, c.ESME_RINVDSTADR)),
@@ -194,19 +195,21 @@ class Reader:
     def value(self, field: Field) -> Value:
         """The next value, as field says."""
         if field.kind == INTEGER:
-            return self.octet(field.name)
+            return self.octet(field.name, field.status)
         if field.kind == STRING:
             return self.string(field.name, field.size, field.status)
         if field.kind == MESSAGE:
-            return self.octets(self.octet("sm_length"), field)
-        count = self.octet(field.name)
-        if field.kind == DESTINATIONS:
-            return [self.destination(field) for _ in range(count)]
-        return [self.unsuccess(field) for _ in range(count)]
+            return self.octets(self.octet("sm_length", field.status), field)
+        if field.kind == UNSUCCESS:
+            return [self.unsuccess(field) for _ in range(self.octet("no_unsuccess", c.ESME_RINVMSGLEN))]
+        count = self.octet("number_of_dests", c.ESME_RINVMSGLEN)
+        if not 1 <= count <= field.size:
+            raise PduError(f"number_of_dests {count} is outside 1..{field.size}", c.ESME_RINVNUMDESTS)
+        return [self.destination(field) for _ in range(count)]
 
-    def octet(self, name: str) -> int:
+    def octet(self, name: str, status: int) -> int:
         if self.pos >= len(self.pdu):
-            raise PduError(f"the PDU ends before {name}", c.ESME_RINVCMDLEN)
+            raise PduError(f"the PDU ends before {name}", status)
         self.pos += 1
         return self.pdu[self.pos - 1]
 
@@ -214,7 +217,7 @@ class Reader:
         nul = self.pdu.find(0, self.pos, self.pos + size)
         if nul < 0:
             if len(self.pdu) - self.pos < size:
-                raise PduError(f"the PDU ends before the NUL of {name}", c.ESME_RINVCMDLEN)
+                raise PduError(f"the PDU ends before the NUL of {name}", status)
             raise PduError(f"{name} is longer than {size - 1} octets", status)
         found = self.pdu[self.pos : nul]
         self.pos = nul + 1
@@ -229,23 +232,23 @@ class Reader:
         return found
 
     def destination(self, field: Field) -> Destination:
-        flag = self.octet("dest_flag")
+        flag = self.octet("dest_flag", field.status)
         if flag == c.DEST_SME:
-            return SmeAddress(self.octet("dest_addr_ton"), self.octet("dest_addr_npi"), self._address(field))
+            return SmeAddress(*self._address(field))
         if flag == c.DEST_LIST:
             return DistributionList(self.string("dl_name", 21, c.ESME_RINVDLNAME))
         raise PduError(f"dest_flag {flag} is neither {c.DEST_SME} nor {c.DEST_LIST}", c.ESME_RINVDESTFLAG)
 
     def unsuccess(self, field: Field) -> UnsuccessSme:
-        ton, npi = self.octet("dest_addr_ton"), self.octet("dest_addr_npi")
-        addr = self._address(field)
+        ton, npi, addr = self._address(field)
         if len(self.pdu) - self.pos < 4:
-            raise PduError("the PDU ends before error_status_code", c.ESME_RINVCMDLEN)
+            raise PduError("the PDU ends before error_status_code", c.ESME_RINVMSGLEN)
         self.pos += 4
         return UnsuccessSme(ton, npi, addr, _WORD32.unpack_from(self.pdu, self.pos - 4)[0])
 
-    def _address(self, field: Field) -> bytes:
-        return self.string("destination_addr", 21, field.status)
+    def _address(self, field: Field) -> tuple[int, int, bytes]:
+        ton, npi = (self.octet(name, field.status) for name in ("dest_addr_ton", "dest_addr_npi"))
+        return ton, npi, self.string("destination_addr", 21, field.status)
 
 
 def end(pdu: bytes) -> int:
@@ -271,6 +274,8 @@ def write(field: Field, value: Value) -> bytes:
     if field.kind == MESSAGE and isinstance(value, bytes):
         return _octet("sm_length", len(value)) + value
     if field.kind in (DESTINATIONS, UNSUCCESS) and isinstance(value, list):
+        if len(value) > field.size or (field.kind == DESTINATIONS and not value):
+            raise ValueError(f"{field.name} cannot hold {len(value)} recipients")
         return _octet(field.name, len(value)) + b"".join(_recipient(one) for one in value)
     raise ValueError(f"{field.name} cannot be {type(value).__name__}")
 

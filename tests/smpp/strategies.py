@@ -30,7 +30,7 @@ def value(field: f.Field) -> st.SearchStrategy[f.Value]:
     if field.kind == f.MESSAGE:
         return st.binary(max_size=255)
     if field.kind == f.DESTINATIONS:
-        return st.lists(st.one_of(_sme, _list), max_size=6)
+        return st.lists(st.one_of(_sme, _list), min_size=1, max_size=6)
     return st.lists(_unsuccess, max_size=6)
 
 

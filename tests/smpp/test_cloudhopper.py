@@ -14,7 +14,8 @@ from portguard.smpp import constants as c
 from portguard.smpp.errors import FramingError, PduError
 from portguard.smpp.framing import Framer
 from portguard.smpp.pdu import Pdu, decode, encode
-from tests.smpp.shared import shared_data
+
+from .shared import shared_data
 
 GETTERS = {
     "getCommandId()": "command_id",
@@ -59,7 +60,7 @@ TAGS = {"TAG_RECEIPTED_MSG_ID": c.TLV_RECEIPTED_MESSAGE_ID, "TAG_MSG_STATE": c.T
 REFUSALS = {
     "UnknownCommandIdException": (PduError, c.ESME_RINVCMDID),
     "UnrecoverablePduException": (FramingError, c.ESME_RINVCMDLEN),
-    "TerminatingNullByteNotFoundException": (PduError, c.ESME_RINVCMDLEN),
+    "TerminatingNullByteNotFoundException": (PduError, c.ESME_RINVMSGID),
 }
 # Tests of which we hold something else, and why.
 OTHERWISE = {

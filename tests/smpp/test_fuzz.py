@@ -8,7 +8,8 @@ from portguard.smpp.encode import header
 from portguard.smpp.errors import FramingError, PduError
 from portguard.smpp.framing import Framer
 from portguard.smpp.pdu import Pdu, decode, encode
-from tests.smpp.strategies import pdus
+
+from .strategies import pdus
 
 MAX = 600
 

@@ -9,7 +9,8 @@ from portguard.smpp import fields as f
 from portguard.smpp.encode import header
 from portguard.smpp.errors import FramingError, PduError, SmppError
 from portguard.smpp.pdu import Pdu, decode, encode
-from tests.smpp.strategies import pdus
+
+from .strategies import pdus
 
 SUBMIT_SM = bytes.fromhex(  # a plain submit_sm with one TLV
     "00000038" "00000004" "00000000" "00000001"
@@ -93,23 +94,28 @@ SM_FRONT = b"\x00\x01\x011069\x00\x01\x01139\x00\x00\x00\x00\x00\x00\x00\x00\x08
         (_body(0x110, b""), c.ESME_RINVCMDID),
         (_body(0x80000110, b"x"), c.ESME_RINVCMDID),
         (_body(c.OUTBIND | c.RESP, b""), c.ESME_RINVCMDID),
-        (_body(c.SUBMIT_SM, b""), c.ESME_RINVCMDLEN),
-        (_body(c.SUBMIT_SM, b"CMTCM"), c.ESME_RINVCMDLEN),
+        (_body(c.SUBMIT_SM, b""), c.ESME_RINVSERTYP),
+        (_body(c.SUBMIT_SM, b"CMTCM"), c.ESME_RINVSERTYP),
         (_body(c.SUBMIT_SM, b"CMTCMT\x00"), c.ESME_RINVSERTYP),
-        (_body(c.SUBMIT_SM, b"\x00\x01"), c.ESME_RINVCMDLEN),
-        (_body(c.SUBMIT_SM, b"\x00\x01\x01" + b"1" * 20 + b"\x00"), c.ESME_RINVCMDLEN),
+        (_body(c.SUBMIT_SM, b"\x00\x01"), c.ESME_RINVSRCADR),
+        (_body(c.SUBMIT_SM, b"\x00\x01\x01" + b"1" * 20), c.ESME_RINVSRCADR),
+        (_body(c.SUBMIT_SM, b"\x00\x01\x01" + b"1" * 20 + b"\x00"), c.ESME_RINVDSTADR),
+        (_body(c.SUBMIT_SM, b"\x00\x01\x011\x00\x01\x012\x00\x00\x00"), c.ESME_RINVMSGLEN),
         (_body(c.SUBMIT_SM, b"\x00\x01\x01" + b"1" * 21 + b"\x00"), c.ESME_RINVSRCADR),
         (_body(c.SUBMIT_SM, b"\x00\x01\x011\x00\x01\x01" + b"1" * 21 + b"\x00"), c.ESME_RINVDSTADR),
         (_body(c.SUBMIT_SM, b"\x00\x01\x011\x00\x01\x011\x00\x00\x00\x00" + b"0" * 17 + b"\x00"), c.ESME_RINVSCHED),
         (_body(c.SUBMIT_SM, b"\x00\x01\x011\x00\x01\x011\x00\x00\x00\x00\x00" + b"0" * 17), c.ESME_RINVEXPIRY),
-        (_body(c.SUBMIT_SM, SM_FRONT), c.ESME_RINVCMDLEN),
+        (_body(c.SUBMIT_SM, SM_FRONT), c.ESME_RINVMSGLEN),
         (_body(c.SUBMIT_SM, SM_FRONT + b"\x05abcd"), c.ESME_RINVMSGLEN),
         (_body(c.SUBMIT_SM, SM_FRONT + b"\x04abcd\x04"), c.ESME_RINVOPTPARSTREAM),
         (_body(c.SUBMIT_SM, SM_FRONT + b"\x04abcd\x04\x24\x00\x03ab"), c.ESME_RINVOPTPARSTREAM),
         (_body(c.SUBMIT_MULTI, b"\x00\x01\x011069\x00\x01\x03"), c.ESME_RINVDESTFLAG),
         (_body(c.SUBMIT_MULTI, b"\x00\x01\x011069\x00\x01\x02" + b"l" * 21 + b"\x00"), c.ESME_RINVDLNAME),
-        (_body(c.SUBMIT_MULTI, b"\x00\x01\x011069\x00\x02\x01\x00\x011\x00"), c.ESME_RINVCMDLEN),
-        (_body(c.SUBMIT_MULTI_RESP, b"id\x00\x01\x00\x011\x00\x00\x00\x00"), c.ESME_RINVCMDLEN),
+        (_body(c.SUBMIT_MULTI, b"\x00\x01\x011069\x00\x02\x01\x00\x011\x00"), c.ESME_RINVDSTADR),
+        (_body(c.SUBMIT_MULTI, b"\x00\x01\x011069\x00"), c.ESME_RINVMSGLEN),
+        (_body(c.SUBMIT_MULTI, b"\x00\x01\x011069\x00\x00" + SM_FRONT[-9:]), c.ESME_RINVNUMDESTS),
+        (_body(c.SUBMIT_MULTI, b"\x00\x01\x011069\x00\xff" + b"\x02a\x00" * 255), c.ESME_RINVNUMDESTS),
+        (_body(c.SUBMIT_MULTI_RESP, b"id\x00\x01\x00\x011\x00\x00\x00\x00"), c.ESME_RINVMSGLEN),
         (_body(c.BIND_TRANSMITTER, b"a" * 16 + b"\x00"), c.ESME_RINVSYSID),
         (_body(c.BIND_TRANSMITTER, b"a\x00" + b"p" * 9 + b"\x00"), c.ESME_RINVPASWD),
         (_body(c.BIND_TRANSMITTER, b"a\x00p\x00" + b"t" * 13 + b"\x00"), c.ESME_RINVSYSTYP),

@@ -10,7 +10,8 @@ from portguard.smpp.encode import header
 from portguard.smpp.errors import PduError
 from portguard.smpp.fields import end
 from portguard.smpp.pdu import Pdu, decode, encode
-from tests.smpp.strategies import pdus, tlv_lists
+
+from .strategies import pdus, tlv_lists
 
 OWN = (0x1D01, 0x1D02, 0x1D03, 0x1D04)
 requests = pdus((c.SUBMIT_SM, c.DATA_SM, c.DELIVER_SM, c.REPLACE_SM, c.SUBMIT_MULTI))

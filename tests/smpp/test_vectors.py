@@ -16,15 +16,16 @@ from portguard.smpp import constants as c
 from portguard.smpp.errors import FramingError, PduError, SmppError
 from portguard.smpp.framing import Framer
 from portguard.smpp.pdu import decode, encode
-from tests.smpp import readings
-from tests.smpp.shared import shared_data
+
+from . import readings
+from .shared import shared_data
 
 Rows = tuple[int, ...]
 
 # What we refuse. The status is what the PDU is answered with.
 REFUSED: dict[int, tuple[type[SmppError], int, str]] = {
     1: (FramingError, c.ESME_RINVCMDLEN, "command_length 4026531856"),
-    3: (PduError, c.ESME_RINVCMDLEN, "message_id without its NUL"),
+    3: (PduError, c.ESME_RINVMSGID, "message_id without its NUL"),
     4: (FramingError, c.ESME_RINVCMDLEN, "15 octets"),
     5: (PduError, c.ESME_RINVCMDID, "command_id 0x110"),
     6: (PduError, c.ESME_RINVCMDID, "command_id 0x80000110"),
