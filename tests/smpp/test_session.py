@@ -116,7 +116,7 @@ def test_a_link_can_be_lost_in_every_state_and_closed_is_for_good() -> None:
     assert {found for (state, _), found in s.EVENTS.items() if state == s.CLOSED} == {s.CLOSED}
 
 
-@pytest.mark.parametrize(("state", "event"), itertools.product(STATES, sorted(s.EVENT_NAME)))
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(STATES, sorted(s.EVENT_NAME))))
 def test_every_state_and_event(state: int, event: int) -> None:
     found = s.EVENTS.get((state, event))
     if event in s.BOUND_EVENT.values():
