@@ -12,6 +12,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from portguard.sms.template import Templates
+
 # One bit a rule, in the order of judgement; a test holds them against the catalogue.
 HIT_600: Final = 1 << 0
 HIT_601: Final = 1 << 1
@@ -100,7 +102,7 @@ class Grant:
         self.plain = NOTHING
         self.limited = False
         self.own_width = False
-        self.templates: object = None
+        self.templates: Templates | None = None
         self.detail: object = None
 
 

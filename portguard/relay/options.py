@@ -41,7 +41,6 @@ class RelayOptions:
         bind_timeout: float,
         idle_timeout: float,
         smsc_bind_timeout: float,
-        own_tags: list[int],
         tag_fallback: str = "allow",
         discard_receipt: bool = False,
     ) -> None:
@@ -55,6 +54,5 @@ class RelayOptions:
         self.bind_timeout = bind_timeout
         self.idle_timeout = idle_timeout
         self.smsc_bind_timeout = smsc_bind_timeout
-        self.own_tags = own_tags
         self.tag_fallback = tag_fallback
         self.discard_receipt = discard_receipt

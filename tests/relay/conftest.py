@@ -1,0 +1,24 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from portguard.policy.options import PolicyOptions
+from tests.relay.stage import Stage
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Callable[..., Stage]:
+    """Makes a stage with the given policy settings."""
+
+    def make(limits: dict[str, object] | None = None, **policy: object) -> Stage:
+        policy.setdefault("mode", "enforce")
+        return Stage(tmp_path, PolicyOptions(**policy), **(limits or {}))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def stage(staged: Callable[..., Stage]) -> Stage:
+    """A stage that enforces, with everything else by default."""
+    return staged()

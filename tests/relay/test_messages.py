@@ -1,0 +1,330 @@
+"""What becomes of messages: forwarded byte for byte, refused, tagged, discarded, replaced."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from portguard.policy.options import RuleOptions
+from portguard.smpp import constants as c
+from portguard.smpp.encode import (
+    cancel_sm,
+    data_sm,
+    generic_nack,
+    message_resp,
+    query_sm,
+    replace_sm,
+    response,
+    submit_multi,
+)
+from portguard.smpp.fields import Destination, DistributionList, SmeAddress
+from tests.relay.stage import PHONE, PORT, SIGNED, TABLES, UNSIGNED, Actor, Stage, accepted, submit
+
+Staged = Callable[..., Stage]
+MISSING = {"signature_missing": RuleOptions(action="discard")}
+
+
+def test_a_run_of_permitted_pdus_is_the_very_buffer_it_came_in(stage: Stage) -> None:
+    actor = stage.actor()
+    chunk = b"".join(submit(n) for n in range(2, 12))
+    actor.esme(chunk)
+    assert len(actor.pair.to_smsc) == 1
+    assert actor.pair.to_smsc[0] is chunk
+    assert actor.to_esme == []
+
+
+def test_a_refused_pdu_is_cut_out_and_answered_in_its_own_response(stage: Stage) -> None:
+    actor = stage.actor()
+    first, bad, last = submit(2), submit(3, UNSIGNED), submit(4)
+    actor.esme(first, bad, last)
+    assert actor.raw_to_smsc() == first + last
+    (answer,) = actor.to_esme
+    assert (answer.command_id, answer.command_status, answer.sequence_number) == (
+        c.SUBMIT_SM_RESP,
+        c.ESME_RSUBMITFAIL,
+        3,
+    )
+
+
+def test_octet_by_octet_gives_the_same_bytes(stage: Stage) -> None:
+    whole, piecemeal = stage.actor(), stage.actor()
+    chunk = submit(2) + submit(3, UNSIGNED) + submit(4, source=b"999") + submit(5)
+    whole.esme(chunk)
+    for octet in chunk:
+        piecemeal.esme(bytes([octet]))
+    assert piecemeal.raw_to_smsc() == whole.raw_to_smsc()
+    assert piecemeal.raw_to_esme() == whole.raw_to_esme()
+
+
+def test_the_smscs_answers_pass_untouched(stage: Stage) -> None:
+    actor = stage.actor()
+    actor.esme(submit(2), submit(3))
+    actor.smsc(accepted(2, b"0000AbC"), message_resp(c.SUBMIT_SM, c.ESME_RMSGQFUL, 3))
+    assert actor.raw_to_esme() == accepted(2, b"0000AbC") + message_resp(c.SUBMIT_SM, c.ESME_RMSGQFUL, 3)
+
+
+def test_a_receiver_may_not_submit(stage: Stage) -> None:
+    actor = stage.actor(command=c.BIND_RECEIVER)
+    actor.esme(submit(2))
+    assert [pdu.command_status for pdu in actor.to_esme] == [c.ESME_RINVBNDSTS]
+    assert actor.to_smsc == []
+
+
+def test_a_malformed_body_is_answered_and_the_link_lives(stage: Stage) -> None:
+    actor = stage.actor()
+    broken = bytearray(submit(2))
+    broken[-len(SIGNED) * 2 - 1] = 255  # sm_length beyond the PDU
+    actor.esme(bytes(broken), submit(3))
+    assert [(pdu.sequence_number, pdu.command_status) for pdu in actor.to_esme] == [(2, c.ESME_RINVMSGLEN)]
+    assert [pdu.sequence_number for pdu in actor.to_smsc] == [3]
+    assert not actor.pair.close_esme
+
+
+def test_tagged_pdus_carry_the_four_tlvs_and_are_otherwise_the_same(staged: Staged) -> None:
+    stage = staged(mode="tag")
+    actor = stage.actor()
+    actor.esme(submit(2, UNSIGNED), submit(3))
+    tagged, plain = actor.to_smsc
+    assert dict(tagged.tlvs) == {
+        0x1D01: b"\x02",
+        0x1D02: (200).to_bytes(2),
+        0x1D03: stage.relay.engine.revision.octets,
+        0x1D04: b"\x01",
+    }
+    assert tagged.fields["short_message"] == UNSIGNED.encode("utf-16-be")
+    assert plain.tlvs == []
+
+
+@pytest.mark.parametrize(("fallback", "forwarded"), [("allow", 1), ("reject", 0)])
+def test_below_3_4_a_tag_falls_back(staged: Staged, fallback: str, forwarded: int) -> None:
+    actor = staged(mode="tag", tag_fallback=fallback).actor(version=0x33)
+    actor.esme(submit(2, UNSIGNED))
+    sent = actor.to_smsc
+    assert len(sent) == forwarded
+    assert [pdu.tlvs for pdu in sent] == [[]] * forwarded
+    assert [pdu.command_status for pdu in actor.to_esme] == [c.ESME_RSUBMITFAIL] * (1 - forwarded)
+
+
+@pytest.mark.parametrize("mode", ["enforce", "tag", "monitor"])
+def test_a_senders_own_verdict_is_taken_off_in_every_mode(staged: Staged, mode: str) -> None:
+    actor = staged(mode=mode).actor()
+    actor.esme(submit(2, tlvs=[(0x1D01, b"\x00"), (0x1400, b"keep")]))
+    (pdu,) = actor.to_smsc
+    tags = dict(pdu.tlvs)
+    assert tags[0x1400] == b"keep"
+    assert tags.get(0x1D01) != b"\x00"
+    assert (0x1D02 in tags) == (mode != "monitor")
+
+
+def test_discard_answers_success_and_nothing_is_forwarded(staged: Staged) -> None:
+    actor = staged(rules=MISSING).actor()
+    actor.esme(submit(2, UNSIGNED, registered_delivery=1), submit(3, UNSIGNED))
+    first, second = actor.to_esme
+    assert (first.command_status, second.command_status) == (0, 0)
+    assert first.fields["message_id"] != second.fields["message_id"]
+    assert actor.to_smsc == []
+
+
+def test_by_setting_a_receipt_that_was_asked_for_says_rejectd_on_another_bind(staged: Staged) -> None:
+    stage = staged(rules=MISSING, discard_receipt=True)
+    receiver, sender = stage.actor(command=c.BIND_RECEIVER), stage.actor(command=c.BIND_TRANSMITTER)
+    sender.esme(submit(2, UNSIGNED, registered_delivery=1), submit(3, UNSIGNED))
+    discarded, _ = sender.to_esme
+    (receipt,) = receiver.to_esme
+    assert receipt.command_id == c.DELIVER_SM
+    assert 0x7FFF0000 <= receipt.sequence_number <= 0x7FFFFFFF
+    text = receipt.fields["short_message"]
+    message_id = discarded.fields["message_id"]
+    assert isinstance(text, bytes) and isinstance(message_id, bytes)
+    assert b"stat:REJECTD" in text and message_id in text
+    assert receipt.fields["source_addr"] == PHONE and receipt.fields["destination_addr"] == PORT
+    receiver.esme(response(c.DELIVER_SM, 0, receipt.sequence_number, b"\0"))
+    assert receiver.to_smsc == [], "the answer to our own request is not the SMSC's business"
+
+
+@pytest.mark.parametrize(
+    ("receipt", "state", "cancelled", "replaced"),
+    [
+        (False, c.STATE_ENROUTE, 0, 0),
+        (True, c.STATE_REJECTED, c.ESME_RCANCELFAIL, c.ESME_RREPLACEFAIL),
+    ],
+)
+@pytest.mark.parametrize("style", ["hex", "decimal"])
+@pytest.mark.parametrize("version", [0x33, 0x34])
+def test_a_discarded_message_can_be_asked_about(
+    staged: Staged, receipt: bool, state: int, cancelled: int, replaced: int, style: str, version: int
+) -> None:
+    stage = staged(rules=MISSING, discard_receipt=receipt, discard_id=style)
+    actor = stage.actor(version=version)
+    actor.esme(submit(2, UNSIGNED))
+    (answer,) = actor.to_esme
+    message_id = answer.fields["message_id"]
+    assert isinstance(message_id, bytes)
+    assert version > 0x33 or len(message_id) <= 8
+    other = stage.actor(version=version)  # another link, which has not seen the message
+    other.esme(
+        query_sm(5, message_id=message_id, source_addr=PORT),
+        cancel_sm(6, message_id=message_id, source_addr=PORT, destination_addr=PHONE),
+        replace_sm(7, message_id=message_id, source_addr=PORT, short_message=b"x"),
+    )
+    query, cancel, replace = other.to_esme
+    assert query.fields["message_state"] == state
+    assert (cancel.command_status, replace.command_status) == (cancelled, replaced)
+    assert other.to_smsc == []
+
+
+def test_messages_that_were_not_discarded_are_the_smscs_business(stage: Stage) -> None:
+    actor = stage.actor()
+    query = query_sm(5, message_id=b"77aa", source_addr=PORT)
+    cancel = cancel_sm(6, message_id=b"", source_addr=PORT, destination_addr=PHONE)
+    actor.esme(query, cancel)
+    assert actor.raw_to_smsc() == query + cancel
+
+
+def test_replace_sm_is_judged_with_what_its_original_had(stage: Stage) -> None:
+    actor = stage.actor()
+    actor.esme(submit(2))
+    actor.smsc(accepted(2, b"id-1"))
+    good = replace_sm(3, message_id=b"id-1", source_addr=PORT, short_message=SIGNED.encode("utf-16-be"))
+    bad = replace_sm(4, message_id=b"id-1", source_addr=PORT, short_message=UNSIGNED.encode("utf-16-be"))
+    actor.raw_to_smsc(), actor.raw_to_esme()
+    actor.esme(good, bad)
+    assert actor.raw_to_smsc() == good
+    assert [(pdu.sequence_number, pdu.command_status) for pdu in actor.to_esme] == [(4, c.ESME_RREPLACEFAIL)]
+
+
+@pytest.mark.parametrize("who", [b"star", b"few"])
+def test_replace_sm_of_an_unknown_or_foreign_original_fails(stage: Stage, who: bytes) -> None:
+    owner = stage.actor()
+    if who == b"few":
+        owner.esme(submit(2))
+        owner.smsc(accepted(2, b"id-1"))
+    other = Actor(stage, stage.relay.open("10.1.2.3", stage.now))
+    other.bind(system_id=who)
+    other.esme(replace_sm(3, message_id=b"id-1", source_addr=PORT, short_message=SIGNED.encode("utf-16-be")))
+    assert [pdu.command_status for pdu in other.to_esme] == [c.ESME_RREPLACEFAIL]
+    assert other.to_smsc == []
+
+
+def test_originals_are_bounded(staged: Staged) -> None:
+    stage = staged(limits={"originals": 10})
+    actor = stage.actor()
+    for n in range(2, 102):
+        actor.esme(submit(n))
+        actor.smsc(accepted(n, b"id-%d" % n))
+    assert len(stage.relay.originals) + len(stage.relay.originals_before) <= 20
+    assert actor.pair.pending == {}
+
+
+def test_pending_answers_are_bounded(staged: Staged) -> None:
+    stage = staged(limits={"max_outstanding": 50})
+    actor = stage.actor()
+    for n in range(2, 1002):
+        actor.esme(submit(n))
+    assert len(actor.pair.pending) == 50
+
+
+def test_data_sm_is_judged_on_its_payload(stage: Stage) -> None:
+    actor = stage.actor()
+
+    def data(seq: int, text: str) -> bytes:
+        payload = [(c.TLV_MESSAGE_PAYLOAD, text.encode("utf-16-be"))]
+        return data_sm(seq, source_addr=PORT, destination_addr=PHONE, data_coding=8, tlvs=payload)
+
+    actor.esme(data(2, SIGNED), data(3, UNSIGNED))
+    assert actor.raw_to_smsc() == data(2, SIGNED)
+    assert [(pdu.command_id, pdu.command_status) for pdu in actor.to_esme] == [(c.DATA_SM_RESP, c.ESME_RSUBMITFAIL)]
+
+
+def test_submit_multi_is_judged_and_distribution_lists_are_not_taken(stage: Stage) -> None:
+    actor = stage.actor()
+
+    def multi(seq: int, text: str, destinations: list[Destination]) -> bytes:
+        return submit_multi(
+            seq,
+            source_addr=PORT,
+            dest_address=destinations,
+            data_coding=8,
+            short_message=text.encode("utf-16-be"),
+        )
+
+    phones: list[Destination] = [SmeAddress(1, 1, PHONE), SmeAddress(1, 1, b"13900139000")]
+    actor.esme(multi(2, SIGNED, phones), multi(3, UNSIGNED, phones), multi(4, SIGNED, [*phones, DistributionList(b"list")]))
+    assert actor.raw_to_smsc() == multi(2, SIGNED, phones)
+    assert [(pdu.sequence_number, pdu.command_status) for pdu in actor.to_esme] == [
+        (3, c.ESME_RSUBMITFAIL),
+        (4, c.ESME_RCNTSUBDL),
+    ]
+
+
+CAPPED = "【星辰限量】您的验证码是482913，5分钟内有效。"
+
+
+@pytest.mark.parametrize(
+    ("answer", "second"),
+    [
+        (accepted(2), [c.ESME_RSUBMITFAIL]),
+        (message_resp(c.SUBMIT_SM, c.ESME_RMSGQFUL, 2), []),
+        (generic_nack(c.ESME_RSYSERR, 2), []),
+    ],
+)
+def test_a_cap_is_given_back_when_the_smsc_refuses(stage: Stage, answer: bytes, second: list[int]) -> None:
+    actor = stage.actor()
+    actor.esme(submit(2, CAPPED))
+    actor.smsc(answer)
+    actor.raw_to_esme()
+    actor.esme(submit(3, CAPPED))
+    assert [pdu.command_status for pdu in actor.to_esme] == second
+
+
+def test_caps_survive_a_reload(stage: Stage) -> None:
+    actor = stage.actor()
+    actor.esme(submit(2, CAPPED))
+    stage.swap({**TABLES, "regions": [{"prefix": "139", "region": "north"}]})
+    actor.esme(submit(3, CAPPED))
+    assert [pdu.command_status for pdu in actor.to_esme] == [c.ESME_RSUBMITFAIL]
+
+
+@pytest.mark.parametrize(("on_error", "passed"), [("reject", 0), ("allow", 3)])
+def test_an_exception_in_the_decision_refuses_that_message_only(
+    staged: Staged, on_error: str, passed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = staged(on_error=on_error, on_error_limit=3)
+    actor = stage.actor()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(stage.relay.engine.revision, "port", broken)
+    actor.esme(*(submit(n) for n in range(2, 7)))
+    assert len(actor.to_smsc) == passed
+    assert {pdu.command_status for pdu in actor.to_esme} == {c.ESME_RSYSERR}
+    assert stage.relay.engine.counters.errors == 5
+    assert "a defect" in stage.relay.faults[0]
+    monkeypatch.undo()
+    actor.esme(submit(9))
+    assert [pdu.sequence_number for pdu in actor.to_smsc] == [9]
+
+
+def test_our_own_requests_avoid_numbers_in_use(staged: Staged) -> None:
+    stage = staged(rules=MISSING, discard_receipt=True)
+    actor = stage.actor()
+    for n in (0x7FFF0000, 0x7FFF0001):
+        actor.smsc(response(0, 0, n)[:4] + c.DELIVER_SM.to_bytes(4) + bytes(4) + n.to_bytes(4))
+    actor.raw_to_esme()
+    for n in range(2, 6):
+        actor.esme(submit(n, UNSIGNED, registered_delivery=1))
+    numbers = [pdu.sequence_number for pdu in actor.to_esme if pdu.command_id == c.DELIVER_SM]
+    assert len(numbers) == 4
+    assert not {0x7FFF0000, 0x7FFF0001} & set(numbers)
+    assert all(a != b for a, b in pairwise(numbers))
+
+
+def test_rows_for_telemetry(stage: Stage) -> None:
+    actor = stage.actor()
+    actor.esme(submit(2), submit(3, UNSIGNED))
+    rows = dict(((leg, command), count) for leg, command, count in stage.relay.pdus())
+    assert rows["esme_in", "submit_sm"] == 2
+    assert rows["smsc_out", "submit_sm"] == 1
+    assert rows["smsc_in", "bind_transceiver_resp"] == 1
+    assert ("bound_trx", 1) in stage.relay.sessions()
