@@ -1,9 +1,9 @@
-"""The canonical form: a text after everything that merely looks like something else is folded into what it looks like.
+"""The canonical form: a text after what merely looks like something else is folded into what it looks like.
 
-Nouns: a **fold** takes one character into none, one or a few others, for one reason: zero-width, bidi, mark, space, dot,
-bracket, width, case, script, traditional, look-alike, compatibility. It is free of context, and folding twice changes
-nothing. Folds are for comparing only: nothing that is delivered is ever rewritten. The table is data, fold.tsv, made by
-fold_build. Knows nothing of signatures on file.
+Nouns: a **fold** takes one character into none, one or a few others, for one reason: zero-width, bidi, mark, space,
+dot, bracket, width, case, script, traditional, look-alike, compatibility. It is free of context, and folding twice
+changes nothing. Folds are for comparing only: nothing that is delivered is ever rewritten. The table is data, fold.tsv,
+made by fold_build. Knows nothing of signatures on file.
 """
 
 from array import array
@@ -105,12 +105,12 @@ def canonical(text: str) -> str:
 
 
 def canonical_signature(text: str) -> str:
-    """The canonical form of a signature: letters, digits and hanzi only, so that dots and spaces between them are gone."""
+    """The canonical form of a signature: letters, digits and hanzi only, without the dots and spaces between them."""
     return "".join(filter(str.isalnum, canonical(text)))
 
 
 def folds(text: str) -> list[tuple[str, str, str]]:
-    """(what, into, why) of every character of `text` that folds, each distinct character once, in order of appearance."""
+    """(what, into, why) of every distinct character of `text` that folds, in order of appearance."""
     table = _folds()
     return [
         (character, table.translation[ord(character)], table.reasons[ord(character)])

@@ -24,7 +24,7 @@ SLOTS: Final = len(CATEGORY_NAMES) * INDUSTRIES
 
 
 def parse(name: str) -> tuple[int, int]:
-    """(category, industry) of "marketing" or "marketing/finance"; ValueError names the choices. Unknown has no name on file."""
+    """(category, industry) of "marketing" or "marketing/finance"; ValueError names the choices."""
     category, slash, industry = name.strip().partition("/")
     if category not in CATEGORY_NAMES[1:]:
         raise ValueError(f"expected one of {', '.join(CATEGORY_NAMES[1:])}, got {category!r}")
@@ -64,6 +64,6 @@ def table(names: list[str]) -> bytes:
 
 
 def load_default() -> list[tuple[str, int, int, int]]:
-    """The word list that ships with the package, default_words.csv, as the lexicon takes it: (word, category, industry, weight)."""
+    """The word list that ships with the package, default_words.csv: (word, category, industry, weight)."""
     rows = (resources.files(__package__) / "default_words.csv").read_text("utf-8").splitlines()
     return [(row["word"], *parse(row["category"]), int(row["weight"])) for row in csv.DictReader(rows)]

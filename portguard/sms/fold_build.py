@@ -13,37 +13,41 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+
+def _pairs(listed: str) -> dict[str, str]:
+    """A table written as words: the first character of each becomes the rest of it."""
+    return {word[0]: word[1:] for word in listed.split()}
+
+
 OPENING: Final = "【〖〔［[「『﹝〘〚⟦⟬❲⁅︻︗﹁﹃︹﹇｢⦗⸢⸤"
 CLOSING: Final = "】〗〕］]」』﹞〙〛⟧⟭❳⁆︼︘﹂﹄︺﹈｣⦘⸣⸥"
 # Shapes that readers take for one another and that the lists of the world leave out. Each of these is in no brand's
 # place: what is on the left differs from what is on the right by a stroke, in a brand known to be imitated.
-LOOK_ALIKE: Final = {
-    "徽": "微", "薇": "微", "溦": "微", "嶶": "微", "叧": "另", "曰": "日", "囗": "口", "戸": "户", "夲": "本", "氺": "水", "亼": "入",
-    "囯": "国", "囻": "国", "镸": "长", "孒": "子", "孓": "子", "亐": "于", "兲": "天", "冄": "冉", "叺": "入", "釒": "金", "靑": "青",
-    "髙": "高", "呉": "吴", "黒": "黑", "扌": "手", "忄": "心", "氵": "水", "讠": "言", "亻": "人", "钅": "金",
-    "ロ": "口", "ニ": "二", "ハ": "八", "カ": "力", "エ": "工", "タ": "夕", "ト": "卜", "ー": "一", "ミ": "三", "オ": "才", "ノ": "丿",
-}  # fmt: skip
+LOOK_ALIKE: Final = _pairs("""
+    徽微 薇微 溦微 嶶微 叧另 曰日 囗口 戸户 夲本 氺水 亼入 囯国 囻国 镸长 孒子 孓子 亐于 兲天 冄冉 叺入 釒金
+    靑青 髙高 呉吴 黒黑 扌手 忄心 氵水 讠言 亻人 钅金 ロ口 ニ二 ハ八 カ力 エ工 タ夕 ト卜 ー一 ミ三 オ才 ノ丿
+""")
 # GB 2312 has these, yet simplified text writes the other; its remaining "traditional" members are words of their own.
 STILL_TRADITIONAL: Final = "後於麽"
 # Where the confusables list leads to "l" through "I", or to nothing.
-LETTERS: Final = {
-    "І": "i", "і": "i", "Ι": "i", "ι": "i", "ı": "i", "Ӏ": "l", "ӏ": "l", "Ꭵ": "i", "ɩ": "i", "Ⲓ": "i", "ⲓ": "i", "ꓲ": "i", "ℐ": "i", "ℑ": "i", "ⵏ": "l", "ǀ": "l",
-    "в": "b", "В": "b", "β": "b", "Β": "b", "к": "k", "К": "k", "κ": "k", "м": "m", "М": "m", "н": "h", "Н": "h", "т": "t", "Т": "t", "τ": "t", "Η": "h", "η": "n",
-    "μ": "u", "υ": "u", "ν": "v", "ω": "w", "χ": "x", "γ": "y", "α": "a", "ε": "e", "σ": "o", "ρ": "p", "ζ": "z", "п": "n", "П": "n", "и": "u", "г": "r", "з": "3", "З": "3",
-    "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe", "ð": "d", "ɡ": "g", "ƒ": "f", "ʀ": "r", "ɢ": "g", "ɪ": "i", "ɴ": "n", "ʙ": "b", "ʜ": "h",
-    "ʟ": "l", "ʏ": "y", "ɛ": "e", "ᴀ": "a", "ᴄ": "c", "ᴅ": "d", "ᴇ": "e", "ᴊ": "j", "ᴋ": "k", "ᴍ": "m", "ᴏ": "o", "ᴘ": "p", "ᴛ": "t", "ᴜ": "u", "ᴠ": "v", "ᴡ": "w", "ᴢ": "z",
-}  # fmt: skip
+LETTERS: Final = _pairs("""
+    Іi іi Ιi ιi ıi Ӏl ӏl Ꭵi ɩi Ⲓi ⲓi ꓲi ℐi ℑi ⵏl ǀl вb Вb βb Βb кk Кk κk мm Мm нh Нh тt Тt τt Ηh ηn μu υu νv ωw
+    χx γy αa εe σo ρp ζz пn Пn иu гr з3 З3 łl øo đd ħh ŧt æae œoe ðd ɡg ƒf ʀr ɢg ɪi ɴn ʙb ʜh ʟl ʏy ɛe ᴀa ᴄc ᴅd
+    ᴇe ᴊj ᴋk ᴍm ᴏo ᴘp ᴛt ᴜu ᴠv ᴡw ᴢz
+""")
 DOTS: Final = "·•‧・･∙⋅․．。｡᛫⸱●○◦。"
-RADICALS: Final = {
-    "⺀": "冫", "⺁": "厂", "⺄": "乙", "⺅": "亻", "⺆": "冂", "⺇": "几", "⺈": "刀", "⺉": "刂", "⺊": "卜", "⺌": "小", "⺍": "小", "⺎": "兀", "⺑": "尢", "⺒": "已", "⺓": "幺",
-    "⺔": "彑", "⺕": "彐", "⺖": "忄", "⺗": "心", "⺘": "扌", "⺙": "攵", "⺛": "旡", "⺜": "日", "⺝": "月", "⺞": "歹", "⺟": "母", "⺠": "民", "⺡": "氵", "⺢": "水", "⺣": "灬",
-    "⺤": "爪", "⺥": "爪", "⺧": "牛", "⺨": "犭", "⺩": "王", "⺪": "疋", "⺫": "目", "⺬": "示", "⺭": "礻", "⺮": "竹", "⺯": "纟", "⺰": "纟", "⺱": "网", "⺲": "网", "⺳": "网",
-    "⺶": "羊", "⺷": "羊", "⺸": "羊", "⺹": "老", "⺺": "聿", "⺼": "肉", "⺽": "臼", "⺾": "艹", "⺿": "艹", "⻀": "艹", "⻁": "虎", "⻂": "衤", "⻃": "西", "⻄": "西", "⻅": "见",
-    "⻆": "角", "⻈": "讠", "⻉": "贝", "⻋": "车", "⻌": "辶", "⻍": "辶", "⻏": "阝", "⻐": "钅", "⻑": "长", "⻒": "长", "⻓": "长", "⻔": "门", "⻕": "阜", "⻖": "阝", "⻗": "雨",
-    "⻘": "青", "⻙": "韦", "⻚": "页", "⻛": "风", "⻜": "飞", "⻝": "食", "⻞": "食", "⻟": "饣", "⻠": "饣", "⻡": "首", "⻢": "马", "⻣": "骨", "⻤": "鬼", "⻥": "鱼", "⻦": "鸟",
-    "⻧": "卤", "⻨": "麦", "⻩": "黄", "⻪": "黾", "⻫": "齐", "⻬": "齐", "⻭": "齿", "⻮": "齿", "⻯": "龙", "⻰": "龙", "⻱": "龟", "⻲": "龟", "⻳": "龟",
-}  # fmt: skip
-FILLERS: Final = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2065\u3164\uffa0\ufff0\ufff1\ufff2\ufff3\ufff4\ufff5\ufff6\ufff7\ufff8"
+RADICALS: Final = _pairs("""
+    ⺀冫 ⺁厂 ⺄乙 ⺅亻 ⺆冂 ⺇几 ⺈刀 ⺉刂 ⺊卜 ⺌小 ⺍小 ⺎兀 ⺑尢 ⺒已 ⺓幺 ⺔彑 ⺕彐 ⺖忄 ⺗心 ⺘扌 ⺙攵
+    ⺛旡 ⺜日 ⺝月 ⺞歹 ⺟母 ⺠民 ⺡氵 ⺢水 ⺣灬 ⺤爪 ⺥爪 ⺧牛 ⺨犭 ⺩王 ⺪疋 ⺫目 ⺬示 ⺭礻 ⺮竹 ⺯纟 ⺰纟
+    ⺱网 ⺲网 ⺳网 ⺶羊 ⺷羊 ⺸羊 ⺹老 ⺺聿 ⺼肉 ⺽臼 ⺾艹 ⺿艹 ⻀艹 ⻁虎 ⻂衤 ⻃西 ⻄西 ⻅见 ⻆角 ⻈讠 ⻉贝
+    ⻋车 ⻌辶 ⻍辶 ⻏阝 ⻐钅 ⻑长 ⻒长 ⻓长 ⻔门 ⻕阜 ⻖阝 ⻗雨 ⻘青 ⻙韦 ⻚页 ⻛风 ⻜飞 ⻝食 ⻞食 ⻟饣 ⻠饣
+    ⻡首 ⻢马 ⻣骨 ⻤鬼 ⻥鱼 ⻦鸟 ⻧卤 ⻨麦 ⻩黄 ⻪黾 ⻫齐 ⻬齐 ⻭齿 ⻮齿 ⻯龙 ⻰龙 ⻱龟 ⻲龟 ⻳龟
+""")
+FILLERS: Final = (
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2065\u3164\uffa0"
+    "\ufff0\ufff1\ufff2\ufff3\ufff4\ufff5\ufff6\ufff7\ufff8"
+)
+BIDI: Final = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 KANA_MARKS: Final = "\u3099\u309a"
 WHITE: Final = "\u2800"
 
@@ -114,9 +118,7 @@ class Folding:
             return " ", "space"
         if character in DOTS:
             return ".", "dot"
-        if unicodedata.bidirectional(character) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI") or code in (
-            0x200E, 0x200F, 0x061C,
-        ):  # fmt: skip
+        if character in BIDI:
             return "", "bidi"
         if kind in ("Cf", "Cc") or character in FILLERS or 0xFE00 <= code <= 0xFE0F or 0xE0000 <= code <= 0xE0FFF:
             return "", "zero-width"

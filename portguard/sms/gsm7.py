@@ -80,7 +80,8 @@ def unpack(octets: bytes, fill: int = 0) -> bytes:
 
 
 def pack(septets: bytes, fill: int = 0) -> bytes:
-    """Packed octets of `septets`, after `fill` zero bits; a carriage return pads where seven zero bits would be left over."""
+    """Packed octets of `septets`, after `fill` zero bits;
+    a carriage return pads where seven bits would be left over."""
     total = len(septets) * 7 + fill
     if total % 8 == 1:
         septets += b"\r"

@@ -1,17 +1,17 @@
 """What kind of content a text is, by the words in it: a weighted list, and one pass over UTF-16BE octets.
 
-Nouns: a **symbol** is one folded character as words see it: spaces, dots and signs between characters are gone, a run of
-digits is one `#`, a letter that begins a run of ASCII letters is marked, and punctuation is one symbol that no word
-holds. A **word** is two to WORD_LIMIT symbols with a **weight** in one or more categories. Compiled; runs interpreted too.
-Must not know rules, signatures or ports.
+Nouns: a **symbol** is one folded character as words see it: spaces, dots and signs between characters are gone, a run
+of digits is one `#`, a letter that begins a run of ASCII letters is marked, and punctuation is one symbol that ends a
+word. A **word** is two to WORD_LIMIT symbols with a **weight** in one or more categories. Compiled; runs interpreted
+too. Must not know rules, signatures or ports.
 
 How it decides. Each distinct word counts once, and not where it is only part of a longer word that counts. The weights
 are added up by category. A category needs two different words and THRESHOLD; marketing needs MARKETING_THRESHOLD.
 Marketing of MARKETING_SURE decides whatever else is in the text, because an offer hung on a notice is an offer and its
 author chooses the rest of the words; below that it decides when no other category has more. Otherwise the category
 with the most decides; in a tie verification comes before notification before personal. Words that speak against a
-category have negative weights, together no more than AGAINST_LIMIT. So no single word ever decides, whatever its weight:
-not a link, a price, an opt-out phrase or 验证码. The industry is the one with the most weight within the category.
+category have negative weights, together no more than AGAINST_LIMIT. So no single word ever decides, whatever its
+weight: not a link, a price, an opt-out phrase or 验证码. The industry is the one with the most weight in the category.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ from librt.strings import read_i16_be
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, fold_elsewhere, word_table
+from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, canonical, fold_elsewhere, word_table
 from portguard.sms.category import INDUSTRIES, MARKETING, UNKNOWN, VERIFICATION
 
 THRESHOLD: Final = 4
@@ -33,7 +33,13 @@ WORD_LIMIT: Final = 32
 NUMBER: Final = 0x23
 START: Final = 0x10000
 SYMBOL_BITS: Final = 17
-MULTIPLIER: Final = 0x9E3779B
+# A step of the trie is one number, (what it starts from and the next symbol) << NODE_BITS | the node it leads to; the
+# first step takes two symbols at once. A multiplier of 21 bits keeps the product of a 41-bit key in an i64.
+PAIR: Final = 1 << 40
+NODE_BITS: Final = 20
+NODE_MASK: Final = 0xFFFFF
+FREE: Final = -1
+MULTIPLIER: Final = 0x1E3779
 PAIR_MULTIPLIER: Final = 40503
 CATEGORIES: Final = 5
 # How many symbols of one text are read; the largest PDU carries less than this, expanded characters aside.
@@ -43,52 +49,25 @@ TEXT_LIMIT: Final = 40000
 class Lexicon:
     """A word list made ready. Not for two threads at once: the working space is part of the object."""
 
-    _classes: bytes
-    _elsewhere: dict[int, bytes]
-    _pairs: bytes
-    _pair_mask: i64
-    _keys: vec[i64]
-    _nodes: vec[i64]
-    _mask: i64
-    _terminal: vec[i64]
-    _words: list[str]
-    _first: vec[i64]
-    _slots: vec[i64]
-    _weights: vec[i64]
-    _symbols: vec[i64]
-    _candidates: vec[i64]
-    _count: i64
-    _candidate_count: i64
-    _stamps: vec[i64]
-    _round: i64
-    _hits: vec[i64]
-    _hit_count: i64
-    _covered: list[int]
-    _totals: vec[i64]
-    _against: vec[i64]
-    _numbers: vec[i64]
-    _scores: vec[i64]
-    _explaining: bool
-
     def __init__(self, words: list[tuple[str, int, int, int]]) -> None:
-        """`words` are (word, category, industry, weight); a later row for the same word and category replaces an earlier
-        one, and a weight of 0 takes it out. ValueError names a word that `word_error` finds fault with."""
-        self._classes = word_table()
-        self._elsewhere = fold_elsewhere()
-        self._pairs = b"\x00"
-        self._pair_mask = 0
-        self._symbols = vec[i64]([0] * 1024)
-        self._candidates = vec[i64]([0] * 1024)
-        self._count = 0
-        self._candidate_count = 0
-        self._round = 0
-        self._hit_count = 0
-        self._covered = []
-        self._explaining = False
-        self._totals = vec[i64]([0] * CATEGORIES)
-        self._against = vec[i64]([0] * CATEGORIES)
-        self._numbers = vec[i64]([0] * CATEGORIES)
-        self._scores = vec[i64]([0] * INDUSTRIES)
+        """`words` are (word, category, industry, weight); of rows for one word and category the last counts, and a
+        weight of 0 takes it out. ValueError names a word that `word_error` finds fault with."""
+        self._classes: bytes = word_table()
+        self._elsewhere: dict[int, bytes] = fold_elsewhere()
+        self._pairs: bytes = b"\x00"
+        self._pair_mask: i64 = 0
+        self._symbols: vec[i64] = vec[i64]([0] * 1024)
+        self._candidates: vec[i64] = vec[i64]([0] * 1024)
+        self._count: i64 = 0
+        self._candidate_count: i64 = 0
+        self._round: i64 = 0
+        self._hit_count: i64 = 0
+        self._covered: list[int] = []
+        self._explaining: bool = False
+        self._totals: vec[i64] = vec[i64]([0] * CATEGORIES)
+        self._against: vec[i64] = vec[i64]([0] * CATEGORIES)
+        self._numbers: vec[i64] = vec[i64]([0] * CATEGORIES)
+        self._scores: vec[i64] = vec[i64]([0] * INDUSTRIES)
         self._build(self._rows(words))
 
     def _rows(self, words: list[tuple[str, int, int, int]]) -> dict[str, dict[int, tuple[int, int]]]:
@@ -99,16 +78,19 @@ class Lexicon:
             error = word_error(word)
             if error is not None:
                 raise ValueError(error)
-            word = spelled.setdefault(tuple(self._spell(word)), word)
+            symbols = tuple(self._spell(word))
+            if not 2 <= len(symbols) <= WORD_LIMIT:
+                raise ValueError(f"a word needs 2 to {WORD_LIMIT} letters, numbers or hanzi, got {word!r}")
+            word = spelled.setdefault(symbols, word)
             rows.setdefault(word, {})[category] = (industry, max(-WEIGHT_LIMIT, min(WEIGHT_LIMIT, weight)))
         return {word: entries for word, entries in rows.items() if any(weight for _, weight in entries.values())}
 
     def _build(self, rows: dict[str, dict[int, tuple[int, int]]]) -> None:
-        """Fill the pair filter, the trie (one open-addressed table keyed by node and symbol) and the weights."""
+        """Fill the pair filter, the trie (one open-addressed table) and the weights."""
         spellings = {word: self._spell(word) for word in rows}
         pairs = {(symbols[0], symbols[1]) for symbols in spellings.values()}
         size = 16384
-        while size < 32 * len(pairs) and size < 1 << 20:
+        while size < 16 * len(pairs) and size < 1 << 20:
             size *= 2
         pair_filter = bytearray(size)
         for first, second in pairs:
@@ -117,48 +99,43 @@ class Lexicon:
         self._pair_mask = size - 1
 
         total = sum(len(symbols) for symbols in spellings.values())
-        slots = 1024
-        while slots < 4 * total:
-            slots *= 2
-        self._mask = slots - 1
-        self._keys = vec[i64]([-1] * slots)
-        self._nodes = vec[i64]([0] * slots)
-        terminal: list[int] = [0]
-        self._words = [""]
+        size = 1024
+        while size < 2 * total:
+            size *= 2
+        self._mask: i64 = size - 1
+        self._steps: vec[i64] = vec[i64]([FREE] * size)
+        nodes = [0]
+        self._words: list[str] = [""]
         first_entry: list[int] = [0, 0]
-        entry_slots: list[int] = []
-        entry_weights: list[int] = []
+        entries: list[int] = []
         for word, symbols in spellings.items():
-            node = 0
-            for symbol in symbols:
-                key: i64 = node << SYMBOL_BITS | symbol
-                slot = self._find(key)
-                if self._keys[slot] != key:
-                    self._keys[slot] = key
-                    self._nodes[slot] = len(terminal)
-                    terminal.append(0)
-                node = int(self._nodes[slot])
-            terminal[node] = len(self._words)
+            node = self._step(PAIR | symbols[0] << SYMBOL_BITS | symbols[1], nodes)
+            for symbol in symbols[2:]:
+                node = self._step(node << SYMBOL_BITS | symbol, nodes)
+            nodes[node] = len(self._words)
             self._words.append(word)
             for category, (industry, weight) in sorted(rows[word].items()):
                 if weight:
-                    entry_slots.append(category * INDUSTRIES + industry)
-                    entry_weights.append(weight)
-            first_entry.append(len(entry_slots))
-        self._terminal = vec[i64](terminal)
-        self._first = vec[i64](first_entry)
-        self._slots = vec[i64](entry_slots)
-        self._weights = vec[i64](entry_weights)
-        self._stamps = vec[i64]([0] * len(self._words))
-        self._hits = vec[i64]([0] * len(self._words))
+                    entries.append((weight + WEIGHT_LIMIT) << 8 | category * INDUSTRIES + industry)
+            first_entry.append(len(entries))
+        self._nodes: vec[i64] = vec[i64](nodes)
+        self._first: vec[i64] = vec[i64](first_entry)
+        self._entries: vec[i64] = vec[i64](entries)
+        self._stamps: vec[i64] = vec[i64]([0] * len(self._words))
+        self._hits: vec[i64] = vec[i64]([0] * len(self._words))
 
-    def _find(self, key: i64) -> i64:
-        """The slot that holds `key`, or the free one where it would go."""
-        slot: i64 = (key * MULTIPLIER >> 20) & self._mask
-        keys = self._keys
-        while keys[slot] != key and keys[slot] >= 0:
+    def _step(self, key: int, nodes: list[int]) -> int:
+        """The node that `key` leads to, a new one when the table has none."""
+        wanted: i64 = key
+        slot: i64 = (wanted * MULTIPLIER >> 22) & self._mask
+        while self._steps[slot] != FREE and self._steps[slot] >> NODE_BITS != wanted:
             slot = (slot + 1) & self._mask
-        return slot
+        if self._steps[slot] == FREE:
+            if len(nodes) >> NODE_BITS:
+                raise ValueError("the word list is too long")
+            self._steps[slot] = wanted << NODE_BITS | len(nodes)
+            nodes.append(0)
+        return int(self._steps[slot] & NODE_MASK)
 
     def _spell(self, word: str) -> list[int]:
         """The symbols of a word of the list, in which # stands for a number; breaks at its ends are dropped."""
@@ -179,8 +156,8 @@ class Lexicon:
         return self._decide()
 
     def explain(self, raw: bytes) -> list[tuple[str, int, int, int, bool]]:
-        """(word, category, industry, weight, counted) of every word found, in order of appearance; False for a word that
-        is only part of a longer one."""
+        """(word, category, industry, weight, counted) of every word found, in order of appearance; those that are only
+        part of a longer one come last and do not count."""
         self._read(raw)
         self._explaining = True
         self._covered = []
@@ -191,8 +168,9 @@ class Lexicon:
         seen = set(counted)
         for word in counted + [word for word in dict.fromkeys(self._covered) if word not in seen]:
             for entry in range(int(self._first[word]), int(self._first[word + 1])):
-                category, industry = divmod(int(self._slots[entry]), INDUSTRIES)
-                found.append((self._words[word], category, industry, int(self._weights[entry]), word in seen))
+                weight, slot = divmod(int(self._entries[entry]), 256)
+                category, industry = divmod(slot, INDUSTRIES)
+                found.append((self._words[word], category, industry, weight - WEIGHT_LIMIT, word in seen))
         return found
 
     def _read(self, raw: bytes) -> None:
@@ -267,58 +245,69 @@ class Lexicon:
     def _match(self) -> None:
         """Note the words of the symbols just read: at every candidate the longest, unless a longer one covers it."""
         symbols = self._symbols
-        keys = self._keys
+        candidates = self._candidates
+        steps = self._steps
+        nodes = self._nodes
+        stamps = self._stamps
+        hits = self._hits
         mask: i64 = self._mask
         count: i64 = self._count
+        candidate_count: i64 = self._candidate_count
+        round_number: i64 = self._round + 1
+        self._round = round_number
         covered: i64 = 0
-        self._hit_count = 0
-        self._round += 1
+        found: i64 = 0
         index: i64 = 0
-        while index < self._candidate_count:
-            start: i64 = self._candidates[index]
+        while index < candidate_count:
+            position: i64 = candidates[index]
             index += 1
-            if start < 0:  # a pair of the beginning of the text and its first symbol
+            if position < 0:  # a pair of what stands before the text and its first symbol
                 continue
-            node: i64 = 0
-            position: i64 = start
+            key: i64 = PAIR | symbols[position] << SYMBOL_BITS | symbols[position + 1]
+            position += 2
             best: i64 = 0
             best_end: i64 = 0
-            while position < count:
-                key: i64 = node << SYMBOL_BITS | symbols[position]
-                slot: i64 = (key * MULTIPLIER >> 20) & mask
-                while keys[slot] != key and keys[slot] >= 0:
+            while True:
+                slot: i64 = (key * MULTIPLIER >> 22) & mask
+                step: i64 = steps[slot]
+                while step >> NODE_BITS != key and step != FREE:
                     slot = (slot + 1) & mask
-                if keys[slot] != key:
+                    step = steps[slot]
+                if step == FREE:
                     break
-                node = self._nodes[slot]
-                position += 1
-                if self._terminal[node] and self._ends_word(position):
-                    best = self._terminal[node]
+                node: i64 = step & NODE_MASK
+                symbol: i64 = BREAK
+                if position < count:
+                    symbol = symbols[position]
+                # A word does not end in the middle of a run of ASCII letters.
+                if nodes[node] and (symbol < 0x61 or symbol > 0x7A or symbols[position - 1] & 0xFF80):
+                    best = nodes[node]
                     best_end = position
+                if position >= count:
+                    break
+                key = node << SYMBOL_BITS | symbol
+                position += 1
             if best == 0:
                 continue
             if best_end > covered:
                 covered = best_end
-                if self._stamps[best] != self._round:
-                    self._stamps[best] = self._round
-                    self._hits[self._hit_count] = best
-                    self._hit_count += 1
+                if stamps[best] != round_number:
+                    stamps[best] = round_number
+                    hits[found] = best
+                    found += 1
             elif self._explaining:
                 self._covered.append(int(best))
-
-    def _ends_word(self, position: i64) -> bool:
-        """Whether a word may end before `position`: not in the middle of a run of ASCII letters."""
-        if position >= self._count:
-            return True
-        symbol: i64 = self._symbols[position]
-        last: i64 = self._symbols[position - 1] & 0xFFFF
-        return symbol < 0x61 or symbol > 0x7A or last < 0x61 or last > 0x7A
+        self._hit_count = found
 
     def _decide(self) -> i64:
         """Add up the words noted by category, and choose."""
+        hits = self._hits
+        first = self._first
+        entries = self._entries
         totals = self._totals
         against = self._against
         numbers = self._numbers
+        hit_count: i64 = self._hit_count
         category: i64 = 0
         while category < CATEGORIES:
             totals[category] = 0
@@ -326,28 +315,27 @@ class Lexicon:
             numbers[category] = 0
             category += 1
         position: i64 = 0
-        while position < self._hit_count:
-            word: i64 = self._hits[position]
+        while position < hit_count:
+            word: i64 = hits[position]
             position += 1
-            entry: i64 = self._first[word]
-            until: i64 = self._first[word + 1]
+            entry: i64 = first[word]
+            until: i64 = first[word + 1]
             while entry < until:
-                category = self._slots[entry] >> 4
-                weight: i64 = self._weights[entry]
+                packed: i64 = entries[entry]
+                entry += 1
+                category = (packed & 0xFF) >> 4
+                weight: i64 = (packed >> 8) - WEIGHT_LIMIT
                 if weight < 0:
                     against[category] -= weight
                 else:
                     totals[category] += weight
                     numbers[category] += 1
-                entry += 1
-        category = VERIFICATION
         most: i64 = THRESHOLD - 1
         chosen: i64 = UNKNOWN
         marketing: i64 = 0
+        category = VERIFICATION
         while category < CATEGORIES:
-            total: i64 = totals[category]
-            if against[category] > 0:
-                total -= against[category] if against[category] < AGAINST_LIMIT else AGAINST_LIMIT
+            total: i64 = totals[category] - min(against[category], AGAINST_LIMIT)
             if numbers[category] < 2:
                 total = 0
             if category == MARKETING:
@@ -364,7 +352,11 @@ class Lexicon:
 
     def _industry(self, category: i64) -> i64:
         """The industry with the most weight within a category; 0 when none of its words belongs to one."""
+        hits = self._hits
+        first = self._first
+        entries = self._entries
         scores = self._scores
+        hit_count: i64 = self._hit_count
         position: i64 = 0
         while position < INDUSTRIES:
             scores[position] = 0
@@ -372,26 +364,33 @@ class Lexicon:
         best: i64 = 0
         industry: i64 = 0
         position = 0
-        while position < self._hit_count:
-            word: i64 = self._hits[position]
+        while position < hit_count:
+            word: i64 = hits[position]
             position += 1
-            entry: i64 = self._first[word]
-            while entry < self._first[word + 1]:
-                slot: i64 = self._slots[entry]
-                if slot >> 4 == category and slot & 15 != 0:
-                    scores[slot & 15] += self._weights[entry]
-                    if scores[slot & 15] > best:
-                        best = scores[slot & 15]
-                        industry = slot & 15
+            entry: i64 = first[word]
+            until: i64 = first[word + 1]
+            while entry < until:
+                packed: i64 = entries[entry]
                 entry += 1
+                slot: i64 = packed & 0xF
+                if slot and (packed & 0xFF) >> 4 == category:
+                    total: i64 = scores[slot] + (packed >> 8) - WEIGHT_LIMIT
+                    scores[slot] = total
+                    if total > best:
+                        best = total
+                        industry = slot
         return industry
 
 
 def word_error(word: str) -> str | None:
-    """What is wrong with a word of the list, or None: it needs two to WORD_LIMIT characters that are not signs."""
-    letters = [character for character in word if character.isalnum() or character == "#"]
-    if len(letters) < 2:
-        return f"a word needs at least 2 letters, digits or hanzi, got {word!r}"
-    if len(letters) > WORD_LIMIT:
-        return f"a word has at most {WORD_LIMIT} characters, got {len(letters)}"
-    return None
+    """What is wrong with a word for the list, or None: it needs 2 to WORD_LIMIT letters, numbers or hanzi."""
+    letters = 0
+    in_number = False
+    for character in canonical(word):
+        number = character == "#" or "0" <= character <= "9"
+        if character.isalnum() or number:
+            letters += 0 if number and in_number else 1
+            in_number = number
+    if 2 <= letters <= WORD_LIMIT:
+        return None
+    return f"a word needs 2 to {WORD_LIMIT} letters, numbers or hanzi, got {word!r}"

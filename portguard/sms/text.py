@@ -67,8 +67,11 @@ class Text:
             self.disguised = False
             self.disguised_head = ""
             self.disguised_tail = ""
-        opening: i64 = ASCII_OPEN if ascii_brackets else OPEN
-        closing: i64 = ASCII_CLOSE if ascii_brackets else CLOSE
+        opening: i64 = OPEN
+        closing: i64 = CLOSE
+        if ascii_brackets:
+            opening = ASCII_OPEN
+            closing = ASCII_CLOSE
         begin: i64 = 0
         end: i64 = len(raw)
         while begin < end and is_space(i64(read_i16_be(raw, begin)) & 0xFFFF):
@@ -160,7 +163,9 @@ class Text:
         into: i64 = i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF
         if into != ELSEWHERE or unit < 0xD800 or unit > 0xDFFF:
             return into
-        first: i64 = position if unit < 0xDC00 else position - 2
+        first: i64 = position
+        if unit >= 0xDC00:
+            first -= 2
         high: i64 = i64(read_i16_be(raw, first)) & 0x3FF
         low: i64 = i64(read_i16_be(raw, first + 2)) & 0x3FF
         octets = self._elsewhere.get(0x10000 + (high << 10) + low)

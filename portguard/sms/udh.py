@@ -1,7 +1,7 @@
 """The user data header at the start of a message (3GPP TS 23.040 §9.2.3.24): how long it is, and which part this is.
 
-Only for messages whose esm_class has the UDHI bit. Elements may come in any order, and the one that joins parts need not
-be the first.
+Only for messages whose esm_class has the UDHI bit. Elements may come in any order; the one that joins parts need not be
+the first.
 """
 
 from typing import Final
