@@ -20,8 +20,8 @@ class Behaviour:
 
     `mode`: "serve" answers; "hang" reads and never answers; "deaf" stops reading; "refuse" closes each connection as
     it comes. `passwords` maps system_id to password (None: anyone may bind), `bind_status` a system_id to the status
-    that its binds get, `message_status` a destination_addr to the status that messages to it get. Messages to a destination_addr in `hold`
-    are accepted, and answered only when the simulator's `release` is called.
+    that its binds get, `message_status` a destination_addr to the status that messages to it get. Messages to a
+    destination_addr in `hold` are accepted, and answered only when the simulator's `release` is called.
 
     Times are seconds. An answer waits `delay` plus up to `jitter`; a message is delivered, and its receipt sent,
     `deliver_after` after its answer. `throttle` is the share (0-1) of messages answered ESME_RTHROTTLED; `window` the

@@ -45,7 +45,7 @@ def decode(body: bytes, data_coding: int) -> str:
 
 
 def user_data(body: bytes, udhi: bool) -> bytes:
-    """`body` after its user data header (3GPP TS 23.040 §9.2.3.24), or all of it when there is none or it is unsound."""
+    """`body` after its user data header (3GPP TS 23.040 §9.2.3.24); all of it when there is none, or an unsound one."""
     if udhi and body and body[0] < len(body):
         return body[1 + body[0] :]
     return body

@@ -69,6 +69,7 @@ class Link(asyncio.Protocol):
         self._mailbox = office.mailbox
         self._framer = Framer(office.behaviour.max_pdu)
         self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
         self._out: list[bytes] = []
         self._waiting: dict[int, asyncio.Future[Pdu]] = {}
         self._timers: set[asyncio.TimerHandle] = set()
@@ -131,6 +132,7 @@ class Link(asyncio.Protocol):
             if not future.done():
                 future.set_exception(ConnectionResetError("the link ended before the ESME answered"))
         self._waiting.clear()
+        self.ended.set_result(None)
 
     # -- for the SMSC
 

@@ -185,7 +185,7 @@ class Mailbox:
         return ID_FORMATS[other].format(int(delivery.message_id, base))
 
     def receipt(self, delivery: Delivery) -> bytes:
-        """A delivery receipt as deliver_sm with sequence number 0, its text in the customary form (SMPP 3.4 appendix B)."""
+        """A delivery receipt as deliver_sm with sequence number 0, in the customary form (SMPP 3.4 appendix B)."""
         reached = delivery.state == STATE_DELIVERED
         name = self.receipt_id(delivery).encode()
         text = receipt_text(

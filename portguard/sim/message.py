@@ -78,7 +78,7 @@ class Message:
             source_addr=self.source_addr.encode(),
             destination_addr=self.destination_addr.encode(),
             esm_class=self.esm_class,
-            schedule_delivery_time=self._delivery_time(now),
+            schedule_delivery_time=self.delivery_time(now),
             registered_delivery=self.registered_delivery,
             data_coding=self.data_coding,
             sm_default_msg_id=self.sm_default_msg_id,
@@ -86,7 +86,7 @@ class Message:
             tlvs=tlvs,
         )
 
-    def _delivery_time(self, now: datetime | None) -> bytes:
+    def delivery_time(self, now: datetime | None = None) -> bytes:
         """schedule_delivery_time, absolute, in quarter hours ahead of UTC (SMPP 3.4 §7.1.1)."""
         if not self.deliver_at:
             return b""

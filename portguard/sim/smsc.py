@@ -83,13 +83,13 @@ class Smsc:
     async def stop(self) -> None:
         """Stop listening and end every link; `start` may follow, on the same port."""
         self._close_listener()
-        for link in list(self.links):
+        links = list(self.links)
+        for link in links:
             link.close()
         await asyncio.sleep(0)
-        for link in list(self.links):
+        for link in links:
             link.abort()
-        while self.links:
-            await asyncio.sleep(0)
+        await asyncio.gather(*(link.ended for link in links))
 
     def kill(self) -> None:
         """What a crash looks like from outside: nobody listens and every link is reset, in mid-PDU if need be."""
