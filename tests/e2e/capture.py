@@ -1,7 +1,7 @@
 """What reached the SMSC, as tshark reads it.
 
-Nouns: a *capture* takes the octets that go to an SMSC's port; `decoded` gives every PDU in them as tshark dissects it. A
-`LiveCapture` is dumpcap on the loopback; where the user may not capture, a `Tap` passes the octets on and keeps them,
+Nouns: a *capture* takes the octets that go to an SMSC's port; `decoded` gives every PDU in them as tshark dissects it.
+A `LiveCapture` is dumpcap on the loopback; where the user may not capture, a `Tap` passes the octets on and keeps them,
 and `pcap` writes them down as if they had been captured.
 """
 

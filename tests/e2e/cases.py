@@ -47,7 +47,7 @@ CASES = (
     Case("source_malformed", Message("STARMALL", t.NORTHERN, _STAR_TEXT, source_ton=5), ESME_RINVSRCADR),
     Case("enterprise_inactive", _signed(t.GONE_HOLDER), ESME_RINVSRCADR),
     Case("text_undecodable", Message(t.OWN, t.NORTHERN, _STAR_TEXT[:-1])),
-    Case("text_undecodable", Message(t.OWN, t.NORTHERN, "【星辰商城】".encode("gbk")[:-1], data_coding=15), needs="gbk"),
+    Case("text_undecodable", Message(t.OWN, t.NORTHERN, f"【{t.STAR}".encode("gbk")[:-1], data_coding=15), needs="gbk"),
     Case(
         "body_ambiguous", Message(t.OWN, t.NORTHERN, _STAR_TEXT, tlvs=((0x0424, "额外".encode("utf-16-be")),)),
         needs="two-bodies",

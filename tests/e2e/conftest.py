@@ -97,3 +97,11 @@ def between(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
             daemon.stop()
         finally:
             smsc.kill()
+
+
+@pytest.fixture
+def raw_deaf() -> Iterator[RawSmsc]:
+    """An SMSC that accepts connections and answers nothing."""
+    running = RawSmsc(answer_binds=False)
+    yield running
+    running.close()

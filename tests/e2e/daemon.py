@@ -1,7 +1,7 @@
 """A daemon of its own: `python -m portguard run` in a folder with settings and a registry, on free ports.
 
-It runs on the flavour that the tests run on. Its log is kept, and shown when something fails; at the end it must hold no
-traceback.
+It runs on the flavour that the tests run on. Its log is kept, and shown when something fails; at the end it must hold
+no traceback.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def run_portguard(*arguments: str, folder: Path, seconds: float = END_SECONDS) -
 
 
 def settings(listen: int, metrics: int, smscs: Sequence[int], more: str = "") -> str:
-    """portguard.toml for these ports of the loopback; `more` may add sections, and keys to [policy] at its beginning."""
+    """portguard.toml for these ports of the loopback. `more` begins with keys of [policy], then sections."""
     found = "".join(
         f'[[smsc]]\nname = "smsc{number}"\naddress = "{ADDRESS}:{port}"\nconnect_timeout = 1.0\nbind_timeout = 1.0\n\n'
         for number, port in enumerate(smscs, 1)
@@ -70,7 +70,9 @@ def settings(listen: int, metrics: int, smscs: Sequence[int], more: str = "") ->
 class Daemon:
     """One daemon. `edit` changes the text of its settings before the start."""
 
-    def __init__(self, folder: Path, smscs: Sequence[int], more: str = "", registry: tables.Tables | None = None) -> None:
+    def __init__(
+        self, folder: Path, smscs: Sequence[int], more: str = "", registry: tables.Tables | None = None,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.metrics_port = free_port()
@@ -143,7 +145,7 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self.signal(signal.SIGKILL)
                 self.wait()
-                raise AssertionError(f"SIGTERM did not end the daemon within {END_SECONDS:g} s:\n{self.log()}") from None
+                raise AssertionError(f"SIGTERM did not end it within {END_SECONDS:g} s:\n{self.log()}") from None
         assert "Traceback" not in self.log(), self.log()
 
     # -- what it shows

@@ -143,7 +143,7 @@ def answer_everything(link: RawLink, message_id: Callable[[int], bytes]) -> None
     """Plays the SMSC on a bound connection until it ends: submit_sm and unbind are answered."""
     while (pdu := link.pdu()) is not None:
         if pdu.command_id == c.SUBMIT_SM:
-            answer = encode.message_resp(c.SUBMIT_SM, 0, pdu.sequence_number, message_id=message_id(pdu.sequence_number))
-            link.send(answer)
+            number = pdu.sequence_number
+            link.send(encode.message_resp(c.SUBMIT_SM, 0, number, message_id=message_id(number)))
         elif pdu.command_id in {c.UNBIND, c.ENQUIRE_LINK}:
             link.send(encode.response(pdu.command_id, 0, pdu.sequence_number))

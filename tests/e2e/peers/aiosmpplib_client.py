@@ -32,8 +32,7 @@ UNBIND_RESP = 0x80000006
 
 
 class AiosmpplibClient:
-    """See `client.Client`. It drops SAR TLVs from a message with a UDH, has no other body than text in a message_payload, and
-    takes vendor TLVs for text."""
+    """See `client.Client`. It drops SAR TLVs from a message with a UDH, and takes vendor TLVs for text."""
 
     name: ClassVar[str] = "aiosmpplib"
     lacks: ClassVar[frozenset[str]] = frozenset({"tlv", "vendor-tlv", "two-bodies", "gbk"})
@@ -75,7 +74,7 @@ class AiosmpplibClient:
         await asyncio.wait({bound, refused, self._task}, return_when=asyncio.FIRST_COMPLETED)
         bound.cancel()
         refused.cancel()
-        # The library half-closes and forgets its writer; Python would then close the link before the unbind_resp is read.
+        # The library half-closes and forgets its writer; Python would then close the link before the unbind_resp came.
         self._writer = self._esme._writer
         if self._hook.bind_status is None:
             raise ConnectionError("no bind_resp")
@@ -118,7 +117,7 @@ class AiosmpplibClient:
             await self._esme.broker.enqueue(_submit_sm(index, message))
 
 
-class _Hook(AbstractHook):
+class _Hook(AbstractHook):  # type: ignore[misc]
     """What the library tells: every PDU it sends and receives."""
 
     def __init__(self) -> None:
@@ -157,7 +156,7 @@ class _Hook(AbstractHook):
         raise error
 
 
-class _Never(AbstractRetryTimer):
+class _Never(AbstractRetryTimer):  # type: ignore[misc]
     """The library would bind again by itself: the test wants to know instead."""
 
     def __init__(self) -> None:

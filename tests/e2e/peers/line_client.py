@@ -13,6 +13,7 @@ from tests.e2e.peers.client import ANSWER_SECONDS, Answer, BindRefused, Delivery
 from tests.e2e.peers.lines import Event, LineProcess
 from tests.e2e.waiting import until
 
+
 @dataclass
 class _Batch:
     """Requests on their way."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,8 @@ class LineProcess:
         self._reader.join(END_SECONDS)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                try:
+                with suppress(BrokenPipeError):  # an order that it did not live to read
                     stream.close()
-                except BrokenPipeError:
-                    pass  # an order that it did not live to read
 
     def _read(self) -> None:
         assert self._process.stdout is not None

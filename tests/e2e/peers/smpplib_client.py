@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import smpplib.client
@@ -81,10 +82,8 @@ class SmpplibClient:
     def close(self) -> None:
         if self._client is None or self._client._socket is None:
             return
-        try:
+        with suppress(OSError):  # the other side was first
             self._client._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other side was first
         for _ in range(len(self._threads)):
             self._free.release()
         for thread in self._threads:
