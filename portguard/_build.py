@@ -20,6 +20,14 @@ from setuptools.errors import CCompilerError, ExecError, PlatformError, SetupErr
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = "portguard"  # of the shared library that holds all modules, so that its name does not change with the list
+# An isolated build has none of the packages that interpreted modules import; a module of our own must be there.
+MYPY_SETTINGS = """
+[mypy]
+follow_imports = silent
+ignore_missing_imports = True
+[mypy-portguard.*]
+ignore_missing_imports = False
+"""
 
 
 def compile_list() -> list[str]:
@@ -50,7 +58,7 @@ class CompiledModules(build_ext):
         return []
 
     def _use(self, extensions: list[Extension]) -> None:
-        # Once more, now with the real list. Not at first: the metadata steps of pip finalize too, and would pay for mypyc.
+        # Once more, with the real list: the metadata steps of pip finalize too, and would otherwise pay for mypyc.
         self.distribution.ext_modules = extensions
         self.swig_opts = None
         self.finalize_options()
@@ -59,9 +67,15 @@ class CompiledModules(build_ext):
         # Late: mypyc looks whether setuptools is there, and only a build that compiles needs it.
         from mypyc.build import mypycify
 
-        options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
+        settings = Path(self.build_temp, "mypy.ini")
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(MYPY_SETTINGS, encoding="ascii")
         extensions: list[Extension] = mypycify(
-            [*options, *compile_list()], opt_level="3", debug_level="1", group_name=LIBRARY, target_dir=self.build_temp
+            [f"--config-file={settings}", *compile_list()],
+            opt_level="3",
+            debug_level="1",
+            group_name=LIBRARY,
+            target_dir=self.build_temp,
         )
         return extensions
 

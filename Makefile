@@ -1,0 +1,75 @@
+# portguard: everything from a fresh clone. Needs Python 3.11 or newer and make; for speed, a C compiler.
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+VENV := .venv
+COMPILED := .venv-compiled
+NODE := tests/e2e/node_modules/.package-lock.json
+SOURCES := $(shell find portguard -name '*.py' -o -name '*.csv' -o -name '*.tsv')
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test quick test-compiled lint bench wheel clean
+
+help:
+	@echo 'make demo           the whole thing in a minute, on this machine'
+	@echo 'make test           all tests, interpreted'
+	@echo 'make quick          the tests without end-to-end ones, under a minute'
+	@echo 'make test-compiled  all tests against an installed, compiled wheel'
+	@echo 'make lint           ruff and mypy'
+	@echo 'make wheel          a wheel in dist/, compiled if there is a C compiler'
+	@echo 'make bench          what is claimed about speed, measured (minutes)'
+	@echo 'make clean          removes what these made'
+
+demo: $(VENV)/ready
+	$(VENV)/bin/portguard demo
+
+test: $(VENV)/ready node
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+quick: $(VENV)/ready
+	$(VENV)/bin/python -m pytest --ignore=tests/e2e -m 'not slow' $(ARGS)
+
+# -P and PYTHONSAFEPATH: neither the tests nor the processes they start may find the sources in the current folder.
+test-compiled: $(COMPILED)/ready node
+	PORTGUARD_FLAVOUR=compiled PYTHONSAFEPATH=1 $(COMPILED)/bin/python -P -m pytest $(ARGS)
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+
+bench: $(COMPILED)/ready
+	$(COMPILED)/bin/python -P -m benchmarks $(ARGS)
+
+wheel: $(VENV)/ready
+	rm -rf build dist
+	$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	rm -rf build
+	@$(VENV)/bin/python -m zipfile --list dist/*.whl | grep -q __mypyc && echo 'A compiled wheel:' \
+		|| echo 'An INTERPRETED wheel, for want of a C compiler or Python.h:'
+	@ls dist/*.whl
+
+clean:
+	rm -rf build dist *.egg-info $(VENV) $(COMPILED) tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/ready: pyproject.toml portguard/_build.py
+	@test -n '$(PYTHON)' || { echo 'portguard needs Python 3.11 or newer; none was found'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	PORTGUARD_BUILD=interpreted $(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(COMPILED)/ready: pyproject.toml $(SOURCES) | $(VENV)/ready
+	rm -rf $(COMPILED)
+	PORTGUARD_BUILD=compiled $(MAKE) wheel
+	$(PYTHON) -m venv $(COMPILED)
+	$(COMPILED)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[test]"
+	touch $@
+
+# The clients and the server of node-smpp that tests/e2e drives; without npm those tests are skipped.
+.PHONY: node
+node:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NODE); fi
+
+$(NODE): tests/e2e/package.json tests/e2e/package-lock.json
+	npm ci --prefix tests/e2e --no-audit --no-fund
+	touch $@
