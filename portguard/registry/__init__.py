@@ -8,7 +8,7 @@ holds it.
 model   the rows, field by field            check   rows against each other
 load    files into rows, every error        build   the process that writes an image
 image   the layout, its writer and reader   diff    what changed between two images
-ports   longest prefix and lease chains     hours, subscriber   the two small syntaxes
+ports   longest prefix and lease chains     hours, dates, subscriber   small syntaxes
 
 It knows nothing of messages, verdicts, or of the wire beyond what a number and a name may look like. Dates on file
 become epoch seconds of the node's time zone when the image is built.

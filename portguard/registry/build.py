@@ -138,6 +138,7 @@ def _publish(unfinished: Path, target: Path) -> Path:
     if target.exists():
         try:
             Image(target).close()
+            os.utime(target)
             return target
         except ImageError:
             shutil.rmtree(target)

@@ -31,6 +31,12 @@ def parse_hours(spans: Iterable[str]) -> list[Span]:
     return [parse_span(span) for span in spans]
 
 
+def format_span(span: Span) -> str:
+    """What `parse_span` reads: `08:00-22:00`."""
+    start, end = span
+    return f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
+
+
 def _minute(hour: str, minute: str) -> int:
     minutes = int(hour) * 60 + int(minute)
     if int(minute) > 59 or minutes > 24 * 60:

@@ -226,10 +226,46 @@ class ImageWriter:
         with self._environment.begin(write=True, db=handle) as transaction:
             transaction.put(_META_KEY, self._encode(meta))
         self._environment.sync(True)
+        self.close()
 
     def close(self) -> None:
         """Let go of the file, finished or not."""
         self._environment.close()
+
+
+class _Environments:
+    """The images this process has mapped. lmdb refuses to map one file twice, so its readers share the environment."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[int, int], tuple[Any, int]] = {}
+
+    def take(self, folder: Path) -> tuple[tuple[int, int], Any]:
+        """The environment of the image in `folder` and the name to give it back under; raises lmdb.Error, OSError."""
+        status = (folder / "data.mdb").stat()
+        name = status.st_dev, status.st_ino
+        environment, readers = self._open.get(name, (None, 0))
+        if environment is None:
+            environment = lmdb.open(
+                str(folder), readonly=True, create=False, lock=False, max_dbs=len(DATABASES) + 1, readahead=False
+            )
+            pages = environment.info()["last_pgno"] + 1
+            # Reading beyond the end of a mapped file is a bus error, not an exception.
+            if status.st_size < pages * environment.stat()["psize"]:
+                environment.close()
+                raise ImageError("data.mdb is cut short")
+        self._open[name] = environment, readers + 1
+        return name, environment
+
+    def give_back(self, name: tuple[int, int]) -> None:
+        """Unmap the image when this was its last reader."""
+        environment, readers = self._open.pop(name)
+        if readers > 1:
+            self._open[name] = environment, readers - 1
+        else:
+            environment.close()
+
+
+_environments: Final = _Environments()
 
 
 class Image:
@@ -239,38 +275,29 @@ class Image:
         """Map the image in folder `path`; raises ImageError when there is none that can be served from."""
         self.path = Path(path)
         try:
-            self._environment = lmdb.open(
-                str(path),
-                readonly=True,
-                create=False,
-                lock=False,
-                max_dbs=len(DATABASES) + 1,
-                readahead=False,
-            )
-        except (lmdb.Error, OSError) as error:
+            self._name, self._environment = _environments.take(self.path)
+        except OSError as error:
+            raise ImageError(f"{path}: no registry image: {error.strerror}") from error
+        except (lmdb.Error, ImageError) as error:
             raise ImageError(f"{path}: no registry image: {error}") from error
-        try:
-            self._open()
-        except (lmdb.Error, OSError, MsgspecError, ImageError) as error:
-            self._environment.close()
-            raise ImageError(f"{path}: the registry image cannot be used: {error}") from error
-
-    def _open(self) -> None:
-        pages = self._environment.info()["last_pgno"] + 1
-        expected = pages * self._environment.stat()["psize"]
-        # Reading beyond the end of a mapped file is a bus error, not an exception.
-        if (self.path / "data.mdb").stat().st_size < expected:
-            raise ImageError("data.mdb is cut short")
         # One transaction for life: an image never changes, so there is never anything newer to see.
         self._transaction = self._environment.begin(buffers=True)
+        try:
+            self.meta = self._read_meta()
+            self._handles = {name: self._handle(name) for name in DATABASES}
+        except (lmdb.Error, MsgspecError, ImageError) as error:
+            self.close()
+            raise ImageError(f"{path}: the registry image cannot be used: {error}") from error
+        self._decoders = {name: Decoder(_TYPES[name]) for name in DATABASES}
+
+    def _read_meta(self) -> Meta:
         raw = self._transaction.get(_META_KEY, db=self._handle("meta"))
         if raw is None:
             raise ImageError("it was never finished")
-        self.meta: Meta = Decoder(Meta).decode(raw)
-        if self.meta.format != FORMAT:
-            raise ImageError(f"its format is {self.meta.format}, this version reads {FORMAT}")
-        self._handles = {name: self._handle(name) for name in DATABASES}
-        self._decoders = {name: Decoder(_TYPES[name]) for name in DATABASES}
+        meta = Decoder(Meta).decode(raw)
+        if meta.format != FORMAT:
+            raise ImageError(f"its format is {meta.format}, this version reads {FORMAT}")
+        return meta
 
     def _handle(self, database: str) -> Any:
         return self._environment.open_db(database.encode(), txn=self._transaction, create=False)
@@ -346,7 +373,11 @@ class Image:
         for key, raw in self._transaction.cursor(self._handles[database]):
             yield bytes(key), bytes(raw)
 
+    def decode(self, database: str, raw: bytes) -> Any:
+        """The record of a value from `raw_records`."""
+        return self._decoders[database].decode(raw)
+
     def close(self) -> None:
         """Unmap the file; nothing may be asked afterwards."""
         self._transaction.abort()
-        self._environment.close()
+        _environments.give_back(self._name)
