@@ -1,0 +1,37 @@
+"""The registry folder as a revision, built beside: what `explain` and `inspect` judge under.
+
+The daemon's own prepared revisions are left alone: what counts here is the folder as it is now.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+
+import click
+
+from portguard.policy.assembly import build_revision
+from portguard.policy.desk import Desk
+from portguard.registry.build import BuildFailed, build
+from portguard.registry.image import Image, ImageError
+from portguard.settings.schema import Settings
+
+
+@contextmanager
+def desk_of(settings: Settings) -> Iterator[Desk]:
+    """A Desk under the registry as it is on disk; every error of the registry on stderr and exit code 1 otherwise."""
+    try:
+        with TemporaryDirectory(prefix="portguard-") as folder:
+            built = build(settings.registry.path, folder, settings.node.timezone, settings.node.country)
+            image = Image(built.path)
+            try:
+                revision = build_revision(image, settings.policy, settings.node.timezone, settings.node.country)
+                tag = settings.tag
+                yield Desk(revision, [tag.verdict, tag.reason, tag.revision, tag.category])
+            finally:
+                image.close()
+    except BuildFailed as failure:
+        for line in failure.errors:
+            click.echo(line, err=True)
+        raise click.exceptions.Exit(1) from None
+    except ImageError as error:
+        raise click.ClickException(str(error)) from None
