@@ -1,9 +1,13 @@
 """The peers among themselves, without portguard: what fails here is not the daemon's fault."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from portguard.sim.smsc import Smsc
 from tests.e2e.peers import every
 from tests.e2e.peers.client import UNSAID, BindRefused, Client, LinkLost, Message, send, text
+from tests.e2e.peers.loop import LoopThread
 from tests.e2e.peers.smsc import NodeSmsc
 from tests.e2e.waiting import until
 
@@ -99,3 +103,26 @@ def test_shapes_arrive_as_they_were_meant(smsc: NodeSmsc, client: Client) -> Non
         assert received.fields["esm_class"] == message.esm_class, shape
         assert not message.payload or received.fields["short_message"] == b""
         assert shape not in NAMES or NAMES[shape] in received.fields, shape
+
+
+@pytest.fixture
+def simulated() -> Iterator[tuple[LoopThread, Smsc]]:
+    """Our own simulator as the SMSC."""
+    loop, smsc = LoopThread("simulator"), Smsc()
+    loop.run(smsc.start())
+    yield loop, smsc
+    loop.run(smsc.stop())
+    loop.stop()
+
+
+def test_the_simulator_serves_every_client(simulated: tuple[LoopThread, Smsc], client: Client) -> None:
+    loop, smsc = simulated
+    client.bind(smsc.port, "merchant", window=20)
+    answers = send(client, [text(SOURCE, DESTINATION, f"【星辰】{number}", registered_delivery=1) for number in range(60)])
+    ids = {delivery.message_id: delivery.text for delivery in loop.run(smsc.wait_delivered(60))}
+    assert [ids[answer.message_id] for answer in answers] == [f"【星辰】{number}" for number in range(60)]
+    assert loop.run(smsc.send_mo(DESTINATION, SOURCE, "退订", system_id="merchant")) == 0
+    until(lambda: client.deliveries()[60:], "60 receipts and a message")
+    receipts = [delivery for delivery in client.deliveries() if delivery.esm_class]
+    assert all(b"stat:DELIVRD" in receipt.body for receipt in receipts)
+    client.unbind()
