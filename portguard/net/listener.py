@@ -30,8 +30,8 @@ class ListenError(Exception):
     """An address cannot be listened on; the message says which and why."""
 
 
-def listening_sockets(place: str, address: str, backlog: int) -> list[socket.socket]:
-    """Non-blocking sockets that listen on every IP address of `host:port`. Raises ListenError naming `place`."""
+def bound_sockets(place: str, address: str) -> list[socket.socket]:
+    """Non-blocking sockets on every IP address of `host:port`, not yet listening. Raises ListenError naming `place`."""
     host, port = parse_address(address)
     sockets: list[socket.socket] = []
     try:
@@ -44,12 +44,20 @@ def listening_sockets(place: str, address: str, backlog: int) -> list[socket.soc
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(len(found) > 1))
             sock.bind(where)
-            sock.listen(backlog)
     except OSError as error:
         for sock in sockets:
             sock.close()
         raise ListenError(f"{place}: {address}: {_why(error)}") from error
     return sockets
+
+
+def listen(place: str, sockets: list[socket.socket], backlog: int) -> None:
+    """Let connections in. Raises ListenError: another program may have come first since the sockets were bound."""
+    for sock in sockets:
+        try:
+            sock.listen(backlog)
+        except OSError as error:
+            raise ListenError(f"{place}: {format_address(*sock.getsockname()[:2])}: {_why(error)}") from error
 
 
 def _why(error: OSError) -> str:
@@ -79,7 +87,8 @@ class Listener:
         self._said: dict[str, float] = {}
 
     def start(self, sockets: list[socket.socket]) -> None:
-        """Accept on these listening sockets, which are the listener's from now on."""
+        """Listen on these bound sockets, which are the listener's from now on. Raises ListenError."""
+        listen("listen.address", sockets, self._options.backlog)
         loop = asyncio.get_running_loop()
         for sock in sockets:
             self._sockets.append(sock)

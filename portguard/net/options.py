@@ -41,7 +41,7 @@ class ListenOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     address: str = "0.0.0.0:2775"
     tls: ServerTlsOptions | None = None
     proxy_protocol: bool | list[str] = False
-    max_connections: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    max_connections: Annotated[int, msgspec.Meta(ge=1)] = 5_000
     bind_timeout: Seconds = 10.0
     idle_timeout: Seconds = 300.0
     write_timeout: Seconds = 30.0

@@ -1,0 +1,97 @@
+"""Putting the rooms together: a relay from settings and an image, and the metrics from everybody's counters."""
+
+import platform
+from collections.abc import Iterable
+
+import portguard
+from portguard.daemon.reload import Reloader
+from portguard.flavour import flavour
+from portguard.net.exchange import Exchange
+from portguard.net.listener import Listener
+from portguard.policy.assembly import build_engine, build_revision
+from portguard.policy.reasons import ACTION_NAMES, CATALOGUE
+from portguard.policy.revision import Revision
+from portguard.registry.image import Image
+from portguard.relay.discard import DiscardIds
+from portguard.relay.options import RelayOptions
+from portguard.relay.relay import Relay
+from portguard.relay.tagging import Tagger
+from portguard.settings.schema import Settings
+from portguard.sms.category import CATEGORY_NAMES
+from portguard.telemetry.collector import Metrics
+
+Labelled = Iterable[tuple[tuple[str, ...], float]]
+
+
+def revision_of(image: Image, settings: Settings) -> Revision:
+    """The reader of an image under these settings."""
+    return build_revision(image, settings.policy, settings.node.timezone, settings.node.country)
+
+
+def relay_of(revision: Revision, settings: Settings, discard_key: bytes) -> Relay:
+    """A relay that judges under this revision."""
+    engine = build_engine(revision, grants=settings.limits.grants, refusals=settings.limits.refusals)
+    options = RelayOptions(
+        settings.limits,
+        bind_timeout=settings.listen.bind_timeout,
+        idle_timeout=settings.listen.idle_timeout,
+        # The sockets give each SMSC its own time; this is for one that answers with something else than a bind_resp.
+        smsc_bind_timeout=max(smsc.bind_timeout for smsc in settings.smsc),
+        discard_receipt=settings.policy.discard_receipt,
+    )
+    return Relay(engine, options, Tagger(settings.tag), DiscardIds(discard_key, settings.policy.discard_id))
+
+
+def build_facts() -> dict[str, str]:
+    """What `version`, `status` and build_info say."""
+    return {"version": portguard.__version__, "flavour": flavour(), "python": platform.python_version()}
+
+
+def metrics_of(relay: Relay, exchange: Exchange, listener: Listener, metrics: Metrics) -> None:
+    """Add what the path counts."""
+    metrics.gauge("sessions", "ESME links by state", ("state",), lambda: _keyed(relay.sessions()))
+    metrics.counter(
+        "pdus", "PDUs by leg and command", ("leg", "command"),
+        lambda: (((leg, command), count) for leg, command, count in relay.pdus()),
+    )
+    metrics.counter(
+        "messages", "Messages by what was decided", ("action", "rule", "category"), lambda: _messages(relay)
+    )
+    decision = relay.engine.counters.decision
+    metrics.histogram("decision_seconds", "Time of a chunk of messages, shared by them", decision.read)
+    metrics.histogram("relay_seconds", "Time of a chunk in the relay, one in 64", relay.relay_time.read)
+    metrics.histogram("smsc_response_seconds", "From a message to the SMSC's answer, sampled", relay.smsc_time.read)
+    metrics.gauge(
+        "smsc_up", "1 unless the last attempt at this SMSC failed", ("smsc",),
+        lambda: (((upstream.name,), float(upstream.sound)) for upstream in exchange.upstreams.all),
+    )
+    metrics.counter(
+        "connections_refused", "Connections that got no further than accept", ("reason",),
+        lambda: _keyed(listener.refused.items()),
+    )
+
+
+def registry_metrics_of(reloader: Reloader, metrics: Metrics) -> None:
+    """Add what is known of the registry."""
+    metrics.gauge("registry_info", "The revision in service", ("revision",), lambda: _revision(reloader))
+    metrics.counter("registry_reloads", "Reloads by result", ("result",), lambda: _keyed(reloader.results.items()))
+    metrics.gauge(
+        "registry_last_success_timestamp_seconds", "When the registry was last found good", (),
+        lambda: [((), reloader.last_success)],
+    )
+
+
+
+
+def _keyed(rows: Iterable[tuple[str, int]]) -> Labelled:
+    return (((name,), count) for name, count in rows)
+
+
+def _revision(reloader: Reloader) -> Labelled:
+    return [((reloader.revision,), 1.0)] if reloader.revision else []
+
+
+def _messages(relay: Relay) -> Labelled:
+    for action, rule, category, count in relay.engine.counters.read():
+        name = CATALOGUE[rule].name if rule >= 0 else ""
+        yield (ACTION_NAMES[action], name, CATEGORY_NAMES[category]), count
