@@ -8,6 +8,8 @@ import csv
 from importlib import resources
 from typing import Final
 
+from portguard.sms.canonical import canonical
+
 UNKNOWN: Final = 0
 VERIFICATION: Final = 1
 NOTIFICATION: Final = 2
@@ -20,6 +22,7 @@ INDUSTRY_NAMES: Final = (
     "telecom", "food", "logistics", "automotive", "recruitment", "gambling", "entertainment", "services",
 )  # fmt: skip
 INDUSTRIES: Final = 16
+WORD_LIMIT: Final = 32
 SLOTS: Final = len(CATEGORY_NAMES) * INDUSTRIES
 
 
@@ -67,3 +70,17 @@ def load_default() -> list[tuple[str, int, int, int]]:
     """The word list that ships with the package, default_words.csv: (word, category, industry, weight)."""
     rows = (resources.files(__package__) / "default_words.csv").read_text("utf-8").splitlines()
     return [(row["word"], *parse(row["category"]), int(row["weight"])) for row in csv.DictReader(rows)]
+
+
+def word_error(word: str) -> str | None:
+    """What is wrong with a word for the list, or None: it needs 2 to WORD_LIMIT letters, numbers or hanzi."""
+    letters = 0
+    in_number = False
+    for character in canonical(word):
+        number = character == "#" or "0" <= character <= "9"
+        if character.isalnum() or number:
+            letters += 0 if number and in_number else 1
+            in_number = number
+    if 2 <= letters <= WORD_LIMIT:
+        return None
+    return f"a word needs 2 to {WORD_LIMIT} letters, numbers or hanzi, got {word!r}"

@@ -5,12 +5,13 @@ of digits is one `#`, a letter that begins a run of ASCII letters is marked, and
 word. A **word** is two to WORD_LIMIT symbols with a **weight** in one or more categories. Compiled; runs interpreted
 too. Must not know rules, signatures or ports.
 
-How it decides. Each distinct word counts once, and not where it is only part of a longer word that counts. The weights
-are added up by category. A category needs two different words and THRESHOLD; marketing needs MARKETING_THRESHOLD.
-Marketing of MARKETING_SURE decides whatever else is in the text, because an offer hung on a notice is an offer and its
-author chooses the rest of the words; below that it decides when no other category has more. Otherwise the category
-with the most decides; in a tie verification comes before notification before personal. Words that speak against a
-category have negative weights, together no more than AGAINST_LIMIT. So no single word ever decides, whatever its
+How it decides. Each distinct word counts once, and not where it is only part of a longer word that counts; a signature
+at the head is no content. Weights are added up by category. Words of weight 1 (a link, a price) add no more than
+WEAK_LIMIT together, and words that speak against a category, with negative weights, take away no more than
+AGAINST_LIMIT. A category needs two words above weight 1 and THRESHOLD; marketing needs MARKETING_THRESHOLD. Marketing
+of MARKETING_SURE decides whatever else is in the text, because an offer hung on a notice is an offer and its author
+chooses the rest of the words; below that it decides when no other category has more. Otherwise the category with the
+most decides; in a tie verification comes before notification before personal. So no single word decides, whatever its
 weight: not a link, a price, an opt-out phrase or 验证码. The industry is the one with the most weight in the category.
 """
 
@@ -20,15 +21,16 @@ from librt.strings import read_i16_be
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, canonical, fold_elsewhere, word_table
-from portguard.sms.category import INDUSTRIES, MARKETING, UNKNOWN, VERIFICATION
+from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, fold_elsewhere, word_table
+from portguard.sms.category import INDUSTRIES, MARKETING, UNKNOWN, VERIFICATION, WORD_LIMIT, word_error
+from portguard.sms.text import after_signature
 
 THRESHOLD: Final = 4
 MARKETING_THRESHOLD: Final = 6
 MARKETING_SURE: Final = 10
 AGAINST_LIMIT: Final = 6
+WEAK_LIMIT: Final = 2
 WEIGHT_LIMIT: Final = 10
-WORD_LIMIT: Final = 32
 
 NUMBER: Final = 0x23
 START: Final = 0x10000
@@ -66,6 +68,7 @@ class Lexicon:
         self._explaining: bool = False
         self._totals: vec[i64] = vec[i64]([0] * CATEGORIES)
         self._against: vec[i64] = vec[i64]([0] * CATEGORIES)
+        self._weak: vec[i64] = vec[i64]([0] * CATEGORIES)
         self._numbers: vec[i64] = vec[i64]([0] * CATEGORIES)
         self._scores: vec[i64] = vec[i64]([0] * INDUSTRIES)
         self._build(self._rows(words))
@@ -190,7 +193,7 @@ class Lexicon:
         found: i64 = 0
         previous: i64 = BREAK
         in_letters = False
-        position: i64 = 0
+        position: i64 = after_signature(raw, end)
         while position + 1 < end:
             unit: i64 = i64(read_i16_be(raw, position)) & 0xFFFF
             position += 2
@@ -306,12 +309,14 @@ class Lexicon:
         entries = self._entries
         totals = self._totals
         against = self._against
+        weak = self._weak
         numbers = self._numbers
         hit_count: i64 = self._hit_count
         category: i64 = 0
         while category < CATEGORIES:
             totals[category] = 0
             against[category] = 0
+            weak[category] = 0
             numbers[category] = 0
             category += 1
         position: i64 = 0
@@ -327,6 +332,8 @@ class Lexicon:
                 weight: i64 = (packed >> 8) - WEIGHT_LIMIT
                 if weight < 0:
                     against[category] -= weight
+                elif weight == 1:
+                    weak[category] += 1
                 else:
                     totals[category] += weight
                     numbers[category] += 1
@@ -335,7 +342,7 @@ class Lexicon:
         marketing: i64 = 0
         category = VERIFICATION
         while category < CATEGORIES:
-            total: i64 = totals[category] - min(against[category], AGAINST_LIMIT)
+            total: i64 = totals[category] + min(weak[category], WEAK_LIMIT) - min(against[category], AGAINST_LIMIT)
             if numbers[category] < 2:
                 total = 0
             if category == MARKETING:
@@ -380,17 +387,3 @@ class Lexicon:
                         best = total
                         industry = slot
         return industry
-
-
-def word_error(word: str) -> str | None:
-    """What is wrong with a word for the list, or None: it needs 2 to WORD_LIMIT letters, numbers or hanzi."""
-    letters = 0
-    in_number = False
-    for character in canonical(word):
-        number = character == "#" or "0" <= character <= "9"
-        if character.isalnum() or number:
-            letters += 0 if number and in_number else 1
-            in_number = number
-    if 2 <= letters <= WORD_LIMIT:
-        return None
-    return f"a word needs 2 to {WORD_LIMIT} letters, numbers or hanzi, got {word!r}"

@@ -19,6 +19,8 @@ ASCII_CLOSE: Final = 0x5D
 SPACE: Final = 0x20
 # A disguised signature of more characters than this is none: what is on file is far shorter.
 DISGUISE_LIMIT: Final = 64
+# A bracket at the head of more characters than this is content, and no signature that needs to be left out of it.
+SIGNATURE_LIMIT: Final = 18
 
 
 class Text:
@@ -186,3 +188,16 @@ def is_space(unit: i64) -> bool:
             or (unit == 0x2028 or unit == 0x2029 or unit == 0x202F or unit == 0x205F)
         )
     return unit == 0x20 or 0x09 <= unit <= 0x0D
+
+
+def after_signature(raw: bytes, end: i64) -> i64:
+    """The offset after a signature at the very beginning of the text, 0 when there is none of a usual length."""
+    position: i64 = 2
+    until: i64 = min(end, 2 * SIGNATURE_LIMIT)
+    if until < 2 or i64(read_i16_be(raw, 0)) & 0xFFFF != OPEN:
+        return 0
+    while position + 1 < until:
+        if i64(read_i16_be(raw, position)) & 0xFFFF == CLOSE:
+            return position + 2
+        position += 2
+    return 0
