@@ -18,7 +18,7 @@ from portguard.policy.engine import ALLOW, DISCARD, MONITOR, TAG, UNSOUND, Engin
 from portguard.policy.reasons import CATALOGUE
 from portguard.relay.discard import DiscardIds, rejected_receipt
 from portguard.relay.options import RelayOptions
-from portguard.relay.pair import NO_ORIGINAL, OWN_FIRST, OWN_LAST, Original, Pair, Pending
+from portguard.relay.pair import NOTHING_FORWARDED, OWN_FIRST, OWN_LAST, Forwarded, Pair
 from portguard.relay.sessions import Sessions
 from portguard.relay.tagging import Tagger
 from portguard.smpp.constants import (
@@ -51,7 +51,6 @@ REPLACED: Final = 2
 SAMPLE: Final = 64
 _HIGH_KEPT: Final = 1024
 _FAULTS_KEPT: Final = 20
-_NO_PENDING: Final = Pending(NO_ORIGINAL, "", 0, 0, 0.0)
 
 
 class Messages(Sessions):
@@ -72,8 +71,8 @@ class Messages(Sessions):
         self.patched = b""
         self.max_pending: i64 = options.max_outstanding
         self.max_originals: i64 = options.originals
-        self.originals: dict[bytes, Original] = {}
-        self.originals_before: dict[bytes, Original] = {}
+        self.originals: dict[bytes, Forwarded] = {}
+        self.originals_before: dict[bytes, Forwarded] = {}
         self.judged: i64 = 0
         self.faults: list[str] = []
         self.pdu_errors: dict[int, int] = {}
@@ -148,20 +147,25 @@ class Messages(Sessions):
         pair.owed += 1
         engine = self.engine
         s = self.scan
-        original = NO_ORIGINAL
+        destination = b""
         if self.max_originals > 0 and (command == SUBMIT_SM or command == DATA_SM):
-            original = Original(
-                pair.system_id, buf[s.dest_start - 2 : s.dest_end], s.data_coding, s.esm_class,
-                engine.category << 4 | engine.industry,
-            )
+            destination = buf[s.dest_start - 2 : s.dest_end]
         sent: float = now if self.judged % SAMPLE == 0 else 0.0
-        if original is NO_ORIGINAL and engine.quota_key == "" and sent == 0.0:
+        if len(destination) == 0 and len(engine.quota_key) == 0 and sent == 0.0:
             return
         if len(pair.pending) >= self.max_pending:
             oldest = next(iter(pair.pending))
             del pair.pending[oldest]
-        pair.pending[sequence] = Pending(
-            original, engine.quota_key, engine.quota_day, engine.quota_messages, sent
+        pair.pending[sequence] = Forwarded(
+            pair.system_id,
+            destination,
+            s.data_coding,
+            s.esm_class,
+            engine.category << 4 | engine.industry,
+            engine.quota_key,
+            engine.quota_day,
+            engine.quota_messages,
+            sent,
         )
 
     def answer(self, pair: Pair, command: i64, status: i64, sequence: i64) -> i64:
@@ -238,9 +242,9 @@ class Messages(Sessions):
             status: i64 = ESME_RREPLACEFAIL if self.options.discard_receipt else ESME_ROK
             pair.to_esme.append(response(REPLACE_SM, status, sequence))
             return CUT
-        original = self.originals.get(message_id, NO_ORIGINAL)
-        if original is NO_ORIGINAL:
-            original = self.originals_before.get(message_id, NO_ORIGINAL)
+        original = self.originals.get(message_id, NOTHING_FORWARDED)
+        if original is NOTHING_FORWARDED:
+            original = self.originals_before.get(message_id, NOTHING_FORWARDED)
         if original.system_id != pair.system_id or original.esm_class & ESM_UDHI != 0:
             return self.answer(pair, REPLACE_SM, ESME_RREPLACEFAIL, sequence)
         length: i64 = end - pos
@@ -251,26 +255,26 @@ class Messages(Sessions):
         s.dest_start = length + 2
         s.dest_end = len(joined)
         s.data_coding = original.data_coding
-        s.assumed = original.category
+        s.assumed = original.content
         return self.decided(pair, joined, 0, length, REPLACE_SM, sequence, now)
 
     def settle(self, pair: Pair, buf: bytes, pos: i64, end: i64, now: float) -> None:
         """The SMSC's answer to a message: give a cap back, remember an original, take a sampled time."""
-        pending = pair.pending.pop(be32(buf, pos + 12), _NO_PENDING)
-        if pending is _NO_PENDING:
+        sent = pair.pending.pop(be32(buf, pos + 12), NOTHING_FORWARDED)
+        if sent is NOTHING_FORWARDED:
             return
         if be32(buf, pos + 8) != 0:
-            if pending.quota_key != "":
-                self.engine.limits.add(pending.quota_key, pending.quota_day, -pending.quota_messages)
-        elif pending.original is not NO_ORIGINAL:
+            if len(sent.quota_key) > 0:
+                self.engine.limits.add(sent.quota_key, sent.quota_day, -sent.quota_messages)
+        elif len(sent.destination) > 0:
             stop = cstring_end(buf, pos + HEADER, end, 65)
             if stop > 0:
                 if len(self.originals) >= self.max_originals:
                     self.originals_before = self.originals
                     self.originals = {}
-                self.originals[buf[pos + HEADER : stop]] = pending.original
-        if pending.sent > 0.0:
-            self.smsc_time.observe(now - pending.sent, 1)
+                self.originals[buf[pos + HEADER : stop]] = sent
+        if sent.sent > 0.0:
+            self.smsc_time.observe(now - sent.sent, 1)
 
 
 def note(kept: set[int], sequence: i64) -> bool:

@@ -1,7 +1,7 @@
 """A pair: the state of one ESME link and its SMSC link, as native attributes.
 
-Nouns: a *Pair*; a *Pending*, what the SMSC's answer to one forwarded message will settle; an *Original*, what a later
-replace_sm must know of the message it replaces; *Pieces*, the incomplete PDU at the end of a leg's bytes.
+Nouns: a *Pair*; a *Forwarded* message, whose answer is waited for; *Pieces*, the incomplete PDU at the end of a leg's
+bytes.
 
 Compiled. Holds state and small moves only: what happens when stands in `sessions` and `relay`.
 """
@@ -48,29 +48,34 @@ class Pieces:
         self.need = need
 
 
-class Original:
-    """What replace_sm lacks and the replaced message had. `destination` is dest_addr_ton, -npi and destination_addr."""
+class Forwarded:
+    """A message passed on: what the SMSC's answer settles (its cap, a sampled time), and what a later replace_sm of it
+    lacks and needs. `destination` is dest_addr_ton, -npi and destination_addr, b"" when no replacement is possible."""
 
-    def __init__(self, system_id: str, destination: bytes, data_coding: i64, esm_class: i64, category: i64) -> None:
+    def __init__(
+        self,
+        system_id: str,
+        destination: bytes,
+        data_coding: i64,
+        esm_class: i64,
+        content: i64,
+        quota_key: str,
+        quota_day: i64,
+        quota_messages: i64,
+        sent: float,
+    ) -> None:
         self.system_id = system_id
         self.destination = destination
         self.data_coding = data_coding
         self.esm_class = esm_class
-        self.category = category
-
-
-class Pending:
-    """A forwarded message whose answer settles something: its cap, what a replacement needs, a sampled time."""
-
-    def __init__(self, original: Original, quota_key: str, quota_day: i64, quota_messages: i64, sent: float) -> None:
-        self.original = original
+        self.content = content
         self.quota_key = quota_key
         self.quota_day = quota_day
         self.quota_messages = quota_messages
         self.sent = sent
 
 
-NO_ORIGINAL: Final = Original("", b"", 0, 0, 0)
+NOTHING_FORWARDED: Final = Forwarded("", b"", 0, 0, 0, "", 0, 0, 0.0)
 
 
 class Pair:
@@ -111,7 +116,7 @@ class Pair:
         self.owed: i64 = 0
         self.owed_since = now
         self.asked: i64 = 0
-        self.pending: dict[int, Pending] = {}
+        self.pending: dict[int, Forwarded] = {}
         # portguard's own requests on either leg, and the others' that lie in the same range of numbers.
         self.own_to_esme: set[int] = set()
         self.own_to_smsc: set[int] = set()
