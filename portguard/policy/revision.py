@@ -32,6 +32,7 @@ from portguard.policy.grant import (
     HIT_301,
     NOTHING,
     Account,
+    Bucket,
     Grant,
     PortGrant,
     Scope,
@@ -130,8 +131,9 @@ class Revision:
 
     def account(self, system_id: str, limits: Limits) -> Account:
         """The account with its masks; `known` False when it is not on file, `active` False when it may not submit."""
-        account = Account(system_id, limits.bucket(system_id))
         record = self.image.account(system_id)
+        # Whoever is not on file leaves nothing behind.
+        account = Account(system_id, limits.bucket(system_id) if record else Bucket())
         self.settings.apply(account, record.mode if record else "")
         if record is not None:
             account.known = True

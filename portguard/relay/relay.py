@@ -81,6 +81,8 @@ class Relay(Messages):
         for pair in list(self.pairs):
             if pair.account is not NO_ACCOUNT:
                 pair.account = self.engine.account(pair.system_id)
+                # One that is off file too: what is cached for it stays bounded as long as its links last.
+                self.engine.accounts[pair.system_id] = pair.account
                 if not pair.account.active:
                     self.end(pair, now)
 

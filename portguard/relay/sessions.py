@@ -23,13 +23,15 @@ from portguard.smpp.constants import (
     ESME_RINVPASWD,
     ESME_RINVSYSID,
     ESME_ROK,
+    ESME_RUNKNOWNERR,
 )
 from portguard.smpp.encode import response, unbind
 from portguard.smpp.scan import HEADER, cstring_end
 from portguard.smpp.session import BINDING, BOUND_RX, BOUND_TRX, BOUND_TX, CLOSED, OPEN, STATE_NAME, UNBINDING
 
 _BIND_ATTEMPTS: Final = 3
-_TICK_WHOLE: Final = 1.0
+_BIND_RESULTS: Final = 64
+_SWEEP: Final = 1.0
 
 
 class Sessions:
@@ -189,6 +191,9 @@ class Sessions:
             self.advance(pair, now)
 
     def count_bind(self, status: i64) -> None:
+        """Count a bind by its answer; an SMSC that answers with ever new statuses fills one row."""
+        if len(self.bind_results) >= _BIND_RESULTS and status not in self.bind_results:
+            status = ESME_RUNKNOWNERR
         self.bind_results[status] = self.bind_results.get(status, 0) + 1
 
     def book(self, pair: Pair) -> None:
@@ -259,7 +264,7 @@ class Sessions:
         """Called every 100 ms: the engine's clock, endings, and once a second the timeouts."""
         wall = self.wall()
         self.engine.set_clock(now, wall)
-        sweep = now - self.swept >= _TICK_WHOLE
+        sweep = now - self.swept >= _SWEEP
         if sweep:
             self.swept = now
         for pair in list(self.pairs):
