@@ -90,7 +90,7 @@ class Desk:
         finally:
             account.tps = tps
         if action == UNSOUND:
-            raise MessageError(f"{COMMAND_NAME[command]}: {status_name(engine.status)}: unusable schedule_delivery_time")
+            raise MessageError(f"pdu: schedule_delivery_time is answered {status_name(engine.status)}")
         return self._outcome()
 
     def _outcome(self) -> Outcome:

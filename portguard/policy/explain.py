@@ -48,7 +48,7 @@ class Facts:
         """The sublease chain in words."""
         chain = self.port_detail.chain
         if chain is None:
-            return f"no chain of subleases leads from holder {self.port.holder or '-'} to {self.account.enterprise or '-'}"
+            return f"no sublease leads from holder {self.port.holder or '-'} to {self.account.enterprise or '-'}"
         if not chain.links:
             return f"{self.account.enterprise} is the holder of {self.port.port}"
         steps = " -> ".join([chain.links[0].lessor, *(link.lessee for link in chain.links)])
@@ -60,8 +60,8 @@ class Facts:
             return "no signature to look up"
         if self.grant.kept_by:
             return f"the number is kept by signature {self.grant.kept_by}"
-        left = len(self.engine.grant.scopes)
-        return f"{len(self.grant.covering)} scopes on file whose port covers {self.port.number}, {left} for this provider"
+        on_file, left = len(self.grant.covering), len(self.engine.grant.scopes)
+        return f"{on_file} scopes on file whose port covers {self.port.number}, {left} for this provider"
 
 
 def _why_rate(f: Facts) -> str:
@@ -71,7 +71,8 @@ def _why_rate(f: Facts) -> str:
 def _why_account(f: Facts) -> str:
     if not f.account.known:
         return f"account {f.account.system_id} is not on file"
-    return f"account {f.account.system_id} of {f.account.enterprise} is {'active' if f.account.active else 'not active'}"
+    state = "active" if f.account.active else "not active"
+    return f"account {f.account.system_id} of {f.account.enterprise} is {state}"
 
 
 def _why_registered(f: Facts) -> str:

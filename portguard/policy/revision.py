@@ -429,9 +429,8 @@ def _chains(
             continue
         if any(row.lessee == first.lessor for row in walk):
             continue
-        for row in by_lessee.get(first.lessor, ()):
-            if first.port.startswith(row.port):
-                walks.append([row, *walk])
+        above = by_lessee.get(first.lessor, ())
+        walks.extend([row, *walk] for row in above if first.port.startswith(row.port))
 
 
 def _both(a: bytes, b: bytes) -> bytes:
