@@ -9,14 +9,16 @@ PORTGUARD_BUILD=interpreted forbids compiling; PORTGUARD_BUILD=compiled forbids 
 
 import os
 import runpy
+import shutil
 import sys
 import sysconfig
-import tempfile
 from pathlib import Path
 
 from setuptools import Extension
+from setuptools._distutils.ccompiler import new_compiler
+from setuptools._distutils.sysconfig import customize_compiler
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import CCompilerError, ExecError, PlatformError, SetupError
+from setuptools.errors import SetupError
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = "portguard"  # of the shared library that holds all modules, so that its name does not change with the list
@@ -85,28 +87,20 @@ class CompiledModules(build_ext):
             raise SetupError(f"PORTGUARD_BUILD is compiled or interpreted, not {wish!r}")
         if wish == "interpreted":
             return "PORTGUARD_BUILD=interpreted"
-        if not self._compiles("int portguard_probe;\n"):
-            reason = "no C compiler"
-        elif not self._compiles("#include <Python.h>\n"):
-            reason = f"no Python.h for {sys.executable} (Debian: python3-dev)"
-        else:
-            return None
-        if wish == "compiled":
-            raise SetupError(f"PORTGUARD_BUILD=compiled, but there is {reason}")
-        return reason
+        lacking = missing_tool()
+        if lacking is not None and wish == "compiled":
+            raise SetupError(f"PORTGUARD_BUILD=compiled, but there is {lacking}")
+        return lacking
 
-    def _compiles(self, source: str) -> bool:
-        from setuptools._distutils.ccompiler import new_compiler
-        from setuptools._distutils.sysconfig import customize_compiler
 
-        with tempfile.TemporaryDirectory() as folder:
-            probe = Path(folder) / "probe.c"
-            probe.write_text(source, encoding="ascii")
-            compiler = new_compiler()
-            try:
-                customize_compiler(compiler)
-                paths = sysconfig.get_paths()
-                compiler.compile([str(probe)], folder, include_dirs=[paths["include"], paths["platinclude"]])
-            except (CCompilerError, ExecError, PlatformError, OSError):
-                return False
-        return True
+def missing_tool() -> str | None:
+    """What keeps this machine from compiling; None if nothing does."""
+    compiler = new_compiler()
+    customize_compiler(compiler)  # as CC and CFLAGS say
+    command = vars(compiler)["compiler_so"][0]
+    if shutil.which(command) is None:
+        return f"no C compiler ({command})"
+    paths = sysconfig.get_paths()
+    if not any(Path(paths[kind], "Python.h").is_file() for kind in ("include", "platinclude")):
+        return f"no Python.h in {paths['include']} (Debian: python3-dev)"
+    return None
