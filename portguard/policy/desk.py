@@ -81,7 +81,7 @@ class Desk:
         engine = self.engine
         account = engine.account(message.account)
         pdu = message.pdu or self._pdu(message, account.charset)
-        command = self._scanned(pdu)
+        self._scanned(pdu)
         # The clock is the message's own: monotonic time is taken for the time of day.
         engine.set_clock(message.at, message.at)
         tps, account.tps = account.tps, account.tps if message.arrived else 0
@@ -108,8 +108,8 @@ class Desk:
             hits=[hit.name for hit in rules_of(engine.hits)],
         )
 
-    def _scanned(self, pdu: bytes) -> int:
-        """Scan a whole PDU with text; its command_id."""
+    def _scanned(self, pdu: bytes) -> None:
+        """Scan a whole PDU with text."""
         if frame_length(pdu, 0, len(pdu), _MAX_PDU) != len(pdu) or be32(pdu, 4) not in _WITH_TEXT:
             names = ", ".join(COMMAND_NAME[command] for command in _WITH_TEXT)
             raise MessageError(f"pdu: expected one whole PDU, {names}")
@@ -117,7 +117,6 @@ class Desk:
         status = scan_message(self.scan, pdu, 0, len(pdu), command)
         if status != ESME_ROK:
             raise MessageError(f"pdu: {COMMAND_NAME[command]} is answered {status_name(status)}")
-        return command
 
     @staticmethod
     def _pdu(message: Message, charset: int) -> bytes:

@@ -23,7 +23,6 @@ class AccountOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Settings of one account (`[policy.accounts.<system_id>]`), over the global ones."""
 
     mode: Mode | None = None
-    binary: bool = False
     rules: dict[str, RuleOptions] = {}
 
 

@@ -140,6 +140,7 @@ class Revision:
             account.active = record.status == "active"
             account.enterprise = record.enterprise
             account.charset = CHARSET_BY_NAME[record.charset or "gsm7"]
+            account.binary = record.binary
             account.tps = record.tps
             account.max_binds = record.max_binds
             account.networks = record.networks

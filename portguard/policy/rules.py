@@ -104,7 +104,6 @@ class RuleSettings:
         """Fill in the account's masks and statuses. `on_file` is the accounts table's mode, or ""."""
         options = self.options.accounts.get(account.system_id, _NO_OPTIONS)
         mode = self.mode(account.system_id, on_file)
-        account.binary = options.binary
         for ordinal, rule in enumerate(CATALOGUE):
             bit = 1 << ordinal
             action = self.action(rule, options)
