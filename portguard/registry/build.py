@@ -10,6 +10,7 @@ priority, so that a million rows are not felt where messages are judged.
 
 import argparse
 import fcntl
+import gc
 import ipaddress
 import os
 import shutil
@@ -74,10 +75,18 @@ def build(
             [f"{out}: the revision is larger than the {map_size >> 20:,} MiB an image may have"], warnings
         ) from None
     except (OSError, lmdb.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise BuildFailed([f"{out}: the revision cannot be written: {reason}"], warnings) from error
+        raise BuildFailed([f"{out}: the revision cannot be written: {_reason(error, Path(out))}"], warnings) from error
     counts = {table.name: len(table.rows) for table in review.registry.tables() if table}
     return Built(path.name, str(path), counts, octets, round(time.monotonic() - started, 3), warnings)
+
+
+def _reason(error: Exception, out: Path) -> str:
+    """Why writing failed. lmdb reports a write that was cut short as an input/output error: on a full disk, too."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    free = shutil.disk_usage(out).free >> 20
+    hint = f"is the disk full? {free:,} MiB are free now that the unfinished image is cleared away"
+    return f"{str(error).rpartition(': ')[2]} ({hint})"
 
 
 def _calendar(timezone: str) -> Calendar:
@@ -292,6 +301,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.priority == "low":
         lower_priority()
+    # Millions of rows, no cycles among them: the collector would only walk them again and again.
+    gc.disable()
     try:
         result: Any = build(chosen.registry, chosen.out, chosen.timezone, chosen.country)
         code = 0

@@ -5,45 +5,20 @@ rule 203 cannot then tell a disguise of one from the other.
 """
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from portguard.registry.dates import overlap
-from portguard.registry.model import ScopeRow, SignatureRow
+from portguard.registry.load import Table
+from portguard.registry.model import ScopeRow, TemplateRow
 from portguard.registry.review import Review
 
 _VARIABLE: Final = re.compile(r"\{[^{}]{1,40}\}")
 
 
-class _Registrations:
-    """Rows of the signatures table by text; nearly every text has one, so the rest is kept apart."""
-
-    def __init__(self) -> None:
-        self._first: dict[str, int] = {}
-        self._more: dict[str, list[int]] = {}
-
-    def add(self, text: str, index: int) -> list[int]:
-        """Note a row; returns the earlier ones of this text."""
-        first = self._first.setdefault(text, index)
-        if first == index:
-            return []
-        more = self._more.setdefault(text, [])
-        earlier = [first, *more]
-        more.append(index)
-        return earlier
-
-    def of(self, text: str) -> list[int]:
-        first = self._first.get(text)
-        return [] if first is None else [first, *self._more.get(text, ())]
-
-    def texts(self) -> Iterator[str]:
-        return iter(self._first)
-
-
 def check_signatures(review: Review) -> None:
     """Owners on file, sound dates, a text registered once to an enterprise on any day; look-alikes are warned of."""
     table = review.registry.signatures
-    registrations = _Registrations()
+    registrations = review.registrations
     for index, (line, row) in enumerate(table.numbered()):
         review.knows_enterprise(table, line, "enterprise", row.enterprise)
         review.check_dates(table, line, row)
@@ -59,11 +34,11 @@ def check_signatures(review: Review) -> None:
     review.fold_signatures()
     for form, texts in review.canonical.items():
         if len(texts) > 1:
-            _warn_of_look_alikes(review, registrations, form, texts)
+            _warn_of_look_alikes(review, form, texts)
 
 
-def _warn_of_look_alikes(review: Review, registrations: _Registrations, form: str, texts: tuple[str, ...]) -> None:
-    table = review.registry.signatures
+def _warn_of_look_alikes(review: Review, form: str, texts: tuple[str, ...]) -> None:
+    table, registrations = review.registry.signatures, review.registrations
     first = registrations.of(texts[0])
     owners = {table.rows[index].enterprise for index in first}
     for text in texts[1:]:
@@ -79,11 +54,12 @@ def check_scopes(review: Review) -> None:
     if table and not registry.signatures and registry.signatures.complete:
         review.error(table, 0, "", "scopes are of registered signatures, and there is no table signatures")
         return
-    registered = {(row.signature, row.enterprise) for row in registry.signatures.rows}
+    scoped = bytearray(len(registry.signatures.rows))
     lines: dict[ScopeRow, int] = {}
     for line, row in table.numbered():
         if review.knows_enterprise(table, line, "enterprise", row.enterprise):
-            _check_registered(review, registered, line, row)
+            for index in _registrations(review, table, line, row):
+                scoped[index] = 1
         review.check_dates(table, line, row)
         review.check_categories(table, line, "categories", row.categories)
         review.check_regions(table, line, row.regions)
@@ -95,22 +71,21 @@ def check_scopes(review: Review) -> None:
         if first != line:
             review.warn(table, line, "", f"says the same as row {first}")
     if table and table.complete and registry.signatures.complete:
-        scoped = {(row.signature, row.enterprise) for row in table.rows}
-        for line, signature in registry.signatures.numbered():
-            if (signature.signature, signature.enterprise) not in scoped and signature.status == "active":
-                review.warn(
-                    registry.signatures,
-                    line,
-                    "signature",
-                    f"{signature.signature!r} has no scope: it can be used nowhere",
-                )
+        for used, (line, signature) in zip(scoped, registry.signatures.numbered(), strict=True):
+            if not used and signature.status == "active":
+                message = f"{signature.signature!r} has no scope: it can be used nowhere"
+                review.warn(registry.signatures, line, "signature", message)
     _keep_first_signatures(review)
 
 
-def _check_registered(review: Review, registered: set[tuple[str, str]], line: int, row: ScopeRow) -> None:
-    if (row.signature, row.enterprise) not in registered and review.registry.signatures.complete:
+def _registrations(review: Review, table: Table[Any], line: int, row: ScopeRow | TemplateRow) -> list[int]:
+    """The signature's registrations to the row's enterprise, by their index; an error where there is none."""
+    signatures = review.registry.signatures
+    found = [i for i in review.registrations.of(row.signature) if signatures.rows[i].enterprise == row.enterprise]
+    if not found and signatures.complete:
         message = f"{row.signature!r} is not registered to {row.enterprise!r} in signatures"
-        review.error(review.registry.scopes, line, "signature", message)
+        review.error(table, line, "signature", message)
+    return found
 
 
 def _check_scope_port(review: Review, line: int, row: ScopeRow) -> None:
@@ -157,26 +132,17 @@ def _keep_first_signatures(review: Review) -> None:
 
 def check_templates(review: Review) -> None:
     """Ids are unique, the signature is registered, the category known, and every { has its }."""
-    registry, table = review.registry, review.registry.templates
-    if not table:
-        return
-    registered: set[tuple[str, str]] = {_owner(row) for row in registry.signatures.rows}
+    table = review.registry.templates
     lines: dict[str, int] = {}
     for line, row in table.numbered():
         first = lines.setdefault(row.id, line)
         if first != line:
             review.error(table, line, "id", f"{row.id!r} is the id of row {first} already")
-        known = review.knows_enterprise(table, line, "enterprise", row.enterprise)
-        if known and (row.signature, row.enterprise) not in registered and registry.signatures.complete:
-            message = f"{row.signature!r} is not registered to {row.enterprise!r} in signatures"
-            review.error(table, line, "signature", message)
+        if review.knows_enterprise(table, line, "enterprise", row.enterprise):
+            _registrations(review, table, line, row)
         review.check_categories(table, line, "category", (row.category,))
         literal = _VARIABLE.sub("", row.text)
         if "{" in literal or "}" in literal:
             review.error(table, line, "text", "a { or } is alone; a variable is written {name}")
         elif not literal.strip():
             review.error(table, line, "text", "is nothing but variables and would fit every text")
-
-
-def _owner(row: SignatureRow) -> tuple[str, str]:
-    return row.signature, row.enterprise

@@ -28,6 +28,9 @@ R = TypeVar("R", bound=msgspec.Struct)
 # Prose, where a space of another width or a joiner inside an emoji is nobody's trick.
 _PROSE: Final = frozenset({"name", "filing", "text", "word"})
 
+# Fields that name something of another table: the same few strings a million times over, kept once.
+_REFERENCES: Final = ("enterprise", "holder", "lessor", "lessee", "provider", "port")
+
 
 @dataclass(slots=True)
 class Table(Generic[R]):
@@ -81,9 +84,7 @@ def load(folder: Path | str) -> tuple[Registry, Problems]:
             table.complete = problems.count == before
         elif name in model.REQUIRED_TABLES and files is not _NO_FILES:
             table.complete = False
-            problems.add(
-                f"{name}.csv", 0, "", f"there is no such file, nor {name}.jsonl or {name}.yaml; it is needed"
-            )
+            problems.add(f"{name}.csv", 0, "", f"there is no such file, nor {name}.jsonl or {name}.yaml; it is needed")
     return Registry(**tables), problems
 
 
@@ -158,10 +159,15 @@ class _Fields:
         self.types = {f.name: f.type for f in fields}
         self.required = [f.name for f in fields if f.required]
         self._lists = [name for name, kind in self.types.items() if get_origin(kind) is tuple]
+        self._shared = [name for name in _REFERENCES if name in self.types]
         self._seen: dict[str, str] = {}
 
     def row(self, raw: RawRow, file: str, number: int, problems: Problems) -> msgspec.Struct | None:
         """The row, or None and what is wrong with it."""
+        for name in self._shared:
+            value = raw.get(name)
+            if type(value) is str:
+                raw[name] = self._seen.setdefault(value, value)
         for name in self._lists:
             value = raw.get(name)
             if isinstance(value, str):

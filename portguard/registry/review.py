@@ -5,6 +5,7 @@ reference into a table that could not be read whole is not held against anyone: 
 instead.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from portguard.registry.hours import Span, parse_span
@@ -19,9 +20,35 @@ from portguard.sms.category import parse
 DatedRow = PortRow | SubleaseRow | SignatureRow | ScopeRow
 
 
+class Registrations:
+    """Indexes into the signatures table by text; nearly every text has one, so the rest is kept apart."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}
+        self._more: dict[str, list[int]] = {}
+
+    def add(self, text: str, index: int) -> list[int]:
+        """Note a row; returns the earlier ones of this text."""
+        first = self._first.setdefault(text, index)
+        if first == index:
+            return []
+        more = self._more.setdefault(text, [])
+        earlier = [first, *more]
+        more.append(index)
+        return earlier
+
+    def of(self, text: str) -> list[int]:
+        first = self._first.get(text)
+        return [] if first is None else [first, *self._more.get(text, ())]
+
+    def texts(self) -> Iterator[str]:
+        """Every text once, in the order of the table."""
+        return iter(self._first)
+
+
 class Review:
-    """`errors` already holds what was found while loading. `canonical` and `first_signatures` are filled by the checks
-    and go into the image."""
+    """`errors` already holds what was found while loading. `registrations`, `canonical` and `first_signatures` are
+    filled by the checks of signatures and scopes; the last two go into the image."""
 
     def __init__(self, registry: Registry, errors: Problems, country: str) -> None:
         self.registry = registry
@@ -39,6 +66,7 @@ class Review:
         self.leases = Leases(registry.subleases.numbered())
         self.region_names = {row.region for row in registry.regions.rows}
         self.regions = {region_prefix(row.prefix, country): row.region for row in registry.regions.rows}
+        self.registrations = Registrations()
         self.canonical: dict[str, tuple[str, ...]] = {}
         self.first_signatures: dict[str, str] = {}
         self._category_faults: dict[str, str] = {}
@@ -105,7 +133,7 @@ class Review:
 
     def fold_signatures(self) -> None:
         """Fill `canonical`: the registered texts of each canonical form, in the order of the table."""
-        for text in dict.fromkeys(row.signature for row in self.registry.signatures.rows):
+        for text in self.registrations.texts():
             form = canonical_signature(text)
             if form:
                 self.canonical[form] = (*self.canonical.get(form, ()), text)

@@ -1,0 +1,196 @@
+"""The builder as the process it is: what it prints, its exit codes, and what is left on the disk."""
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portguard.registry.build import BuildFailed, build
+from portguard.registry.image import (
+    NO_LIMIT,
+    AccountRecord,
+    EnterpriseRecord,
+    Image,
+    PortRecord,
+    ScopeRecord,
+    SignatureRecord,
+    SubleaseRecord,
+    TemplateRecord,
+)
+from tests.registry.folder import sound, write
+from tests.registry.generate import generate, port_number, signature_text
+
+SAMPLE = Path(__file__).parents[2] / "config" / "registry"
+
+
+def run(*arguments: object, before: Callable[[], None] | None = None) -> tuple[int, dict[str, Any], str]:
+    """Exit code, the JSON it printed, and stderr."""
+    process = subprocess.run(
+        [sys.executable, "-m", "portguard.registry.build", *map(str, arguments)],
+        cwd=SAMPLE.parents[1],
+        capture_output=True,
+        timeout=120,
+        preexec_fn=before,
+        check=False,
+    )
+    return process.returncode, json.loads(process.stdout), process.stderr.decode()
+
+
+def midnight(date: str) -> int:
+    return int(datetime.fromisoformat(f"{date}T00:00:00+08:00").timestamp())
+
+
+def test_a_sound_registry(tmp_path: Path) -> None:
+    code, result, errors = run(write(tmp_path / "registry", sound()), tmp_path / "out")
+    assert (code, errors) == (0, "")
+    assert result["warnings"] == []
+    assert result["counts"]["ports"] == 2
+    assert result["path"] == str(tmp_path / "out" / result["revision"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", result["revision"]]
+    assert [path.name for path in Path(result["path"]).iterdir()] == ["data.mdb"]
+
+
+def test_a_wrong_registry(tmp_path: Path) -> None:
+    tables = sound()
+    tables["ports"][1]["holder"] = "nobody"
+    tables["accounts"][0]["tps"] = "fast"
+    code, result, _ = run(write(tmp_path / "registry", tables), tmp_path / "out")
+    assert code == 1
+    assert result["errors"] == [
+        "accounts.csv:2: tps: 'fast' is not a whole number from 1, or blank for no limit",
+        "ports.csv:3: holder: 'nobody' is no id in enterprises",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_everything_on_file_is_in_the_image(tmp_path: Path) -> None:
+    tables = sound()
+    for row in tables["ports"]:
+        row["signature_per_extension"] = "true"
+    image = Image(build(write(tmp_path / "registry", tables), tmp_path / "out").path)
+    assert image.account("hub01") == AccountRecord(
+        "hub01", "hub", ["10.0.0.0/8", "::1/128"], "", 0, 100, "gsm7", False, "active"
+    )
+    assert [account.system_id for account in image.accounts()] == ["hub01", "tea01"]
+    assert image.enterprise("tea") == EnterpriseRecord("tea", "Tea", "merchant", "mall", "active")
+    assert image.ports("106900001") == [
+        PortRecord("106900001", "hub", [], [], -1, False, True, midnight("2024-01-01"), midnight("2027-01-01"), "active")
+    ]
+    assert image.subleases("10690000155") == [
+        SubleaseRecord("10690000155", "river", "tea", False, [], "", 0, NO_LIMIT, "active")
+    ]
+    assert image.signatures("青芽茶业") == [SignatureRecord("青芽茶业", "tea", 0, NO_LIMIT, "active")]
+    assert image.scopes("青芽茶业", "10690000155") == [
+        ScopeRecord(
+            "青芽茶业", "tea", "10690000155", ["marketing/food"], ["广东"], [(480, 1320), (1380, 60)], 10, "", 0,
+            NO_LIMIT, "active",
+        )
+    ]  # fmt: skip
+    assert [scope.provider for scope in image.scopes("山海商城", "")] == ["mall"]
+    assert image.templates("青芽茶业", "tea") == [TemplateRecord("t1", "notification", "您的茶{name}已发货")]
+    assert image.canonical("青芽茶业") == ["青芽茶业"]
+    assert image.first_signature("10690000155") == "青芽茶业"
+    assert (image.region("8613807551234"), image.region("8613800101234"), image.region("8613900000000")) == ("广东", "北京", "")
+    assert image.words() == [("秋茶", "marketing/food", 3)]
+    meta = image.meta
+    assert (meta.port_lengths, meta.sublease_lengths, meta.scope_lengths, meta.region_lengths) == ([9, 10], [9, 11], [0, 11], [9])
+    assert (meta.has_signatures, meta.has_scopes, meta.timezone, meta.country) == (True, True, "Asia/Shanghai", "86")
+    assert meta.counts == {name: len(rows) for name, rows in tables.items()}
+    image.close()
+
+
+def test_the_revision_is_of_the_content_and_not_of_its_form(tmp_path: Path) -> None:
+    names = set()
+    for extension in ("csv", "jsonl", "yaml"):
+        names.add(build(write(tmp_path / extension, sound(), extension), tmp_path / "out").revision)
+    assert len(names) == 1
+    tables = sound()
+    tables["accounts"].reverse()
+    names.add(build(write(tmp_path / "reversed", tables), tmp_path / "out").revision)
+    assert len(names) == 1
+    tables["accounts"][0]["tps"] = "101"
+    names.add(build(write(tmp_path / "changed", tables), tmp_path / "out").revision)
+    names.add(build(tmp_path / "csv", tmp_path / "out", timezone="UTC").revision)
+    names.add(build(tmp_path / "csv", tmp_path / "out", country="65").revision)
+    del tables["scopes"], tables["templates"]
+    names.add(build(write(tmp_path / "fewer", tables), tmp_path / "out").revision)
+    assert len(names) == 5
+
+
+def test_the_same_revision_again_is_not_written_again(tmp_path: Path) -> None:
+    folder = write(tmp_path / "registry", sound())
+    first = Path(build(folder, tmp_path / "out").path)
+    before = (first / "data.mdb").stat()
+    serving = Image(first)
+    assert Path(build(folder, tmp_path / "out").path) == first
+    assert (first / "data.mdb").stat().st_ino == before.st_ino
+    serving.close()
+    (first / "data.mdb").write_bytes(b"rubbish")
+    assert Path(build(folder, tmp_path / "out").path) == first
+    Image(first).close()
+
+
+def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / "out" / ".building").mkdir(parents=True)
+    (tmp_path / "out" / ".building" / "data.mdb").write_bytes(b"half")
+    built = build(write(tmp_path / "registry", sound()), tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", built.revision]
+
+
+def limit_file_size() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 << 10, 256 << 10))
+
+
+def test_a_full_disk_is_said_plainly_and_leaves_nothing(tmp_path: Path) -> None:
+    folder = generate(tmp_path / "registry", 5000, 500)
+    code, result, errors = run(folder, tmp_path / "out", before=limit_file_size)
+    assert (code, errors) == (1, "")
+    assert len(result["errors"]) == 1
+    assert result["errors"][0].startswith(f"{tmp_path / 'out'}: the revision cannot be written: ")
+    assert "is the disk full?" in result["errors"][0]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+
+
+def test_an_image_larger_than_its_map_is_said_plainly(tmp_path: Path) -> None:
+    folder = generate(tmp_path / "registry", 5000, 500)
+    with pytest.raises(BuildFailed) as failure:
+        build(folder, tmp_path / "out", map_size=1 << 18)
+    assert failure.value.errors == [f"{tmp_path / 'out'}: the revision is larger than the 0 MiB an image may have"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+
+
+def test_an_output_folder_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    code, result, _ = run(write(tmp_path / "registry", sound()), tmp_path / "out")
+    assert code == 1
+    assert result["errors"] == [f"{tmp_path / 'out'}: the revision cannot be written: File exists"]
+
+
+def test_a_time_zone_that_is_none(tmp_path: Path) -> None:
+    code, result, _ = run(write(tmp_path / "registry", sound()), tmp_path / "out", "--timezone", "Mars/Olympus")
+    assert code == 1
+    assert result["errors"] == [
+        "node.timezone: 'Mars/Olympus' is no time zone on this machine (like Asia/Shanghai)"
+    ]
+
+
+def test_20_000_ports_and_500_signatures(tmp_path: Path) -> None:
+    built = build(generate(tmp_path / "registry", 20_000, 500), tmp_path / "out")
+    assert built.warnings == []
+    image = Image(built.path)
+    assert image.ports(port_number(19_999))[0].extension_digits == 8
+    assert image.scopes(signature_text(499), port_number(499))[0].categories == ["verification", "notification"]
+    assert image.meta.counts["ports"] == 20_000
+    image.close()
+
+
+def test_the_sample_registry_has_neither_errors_nor_warnings(tmp_path: Path) -> None:
+    built = build(SAMPLE, tmp_path)
+    assert built.warnings == []
+    assert built.counts["enterprises"] >= 8
