@@ -144,7 +144,6 @@ class Revision:
             account.tps = record.tps
             account.max_binds = record.max_binds
             account.networks = record.networks
-            account.binary = account.binary or record.binary
         return account
 
     def local(self, at: float) -> float:
