@@ -61,8 +61,8 @@ def encode(text: str) -> bytes:
 def unpack(octets: bytes, fill: int = 0) -> bytes:
     """Septets of packed `octets`, after `fill` bits that align them behind a user data header.
 
-    A last septet of zero bits is padding, not "@": a full seven octets otherwise could not carry seven characters
-    (§6.1.2.3.1 tells senders to pad such a text with a carriage return instead).
+    A last septet that ends with the last octet is padding when it is a carriage return, which §6.1.2.3.1 asks for, or
+    when it is zero, which is seen as often.
     """
     count = (len(octets) * 8 - fill) // 7
     septets = bytearray(count)
@@ -74,16 +74,18 @@ def unpack(octets: bytes, fill: int = 0) -> bytes:
             start = block * 7
             window = int.from_bytes(octets[start : start + 8], "little") >> fill
         septets[index] = window >> (within * 7) & 0x7F
-    if count and septets[-1] == 0 and (len(octets) * 8 - fill) % 7 == 0:
+    if count and septets[-1] in b"\r\x00" and (len(octets) * 8 - fill) % 7 == 0:
         del septets[-1]
     return bytes(septets)
 
 
 def pack(septets: bytes, fill: int = 0) -> bytes:
-    """Packed octets of `septets`, after `fill` zero bits;
-    a carriage return pads where seven bits would be left over."""
+    """Packed octets of `septets`, after `fill` zero bits.
+
+    A carriage return is added where seven bits would be left over, or where the text itself ends with one there.
+    """
     total = len(septets) * 7 + fill
-    if total % 8 == 1:
+    if total % 8 == 1 or (total % 8 == 0 and septets[-1:] == b"\r"):
         septets += b"\r"
         total += 7
     bits = 0
