@@ -39,8 +39,8 @@ class Exchange:
         self._changed = asyncio.Event()
 
     def start(self) -> None:
-        """Start the relay's clock on the running loop."""
-        self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+        """Start the relay's clock on the running loop, with a first tick at once: no message is judged before it."""
+        self._tick()
 
     def flush(self) -> None:
         """Write, connect and close what the relay has asked for since the last call."""

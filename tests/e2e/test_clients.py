@@ -43,7 +43,8 @@ def test_every_refusal(between: Between, client: Client) -> None:
     for case in CASES:
         if case.needs in client.lacks:
             continue
-        send(client, case.before)
+        for message in case.before:
+            send(client, [message])
         before = len(between.smsc.received()), _refused(between, case.rule)
         [answer] = send(client, [case.message])
         assert (answer.status, answer.message_id) == (case.status, ""), case.rule
@@ -54,10 +55,11 @@ def test_every_refusal(between: Between, client: Client) -> None:
 
 def test_rate(between: Between, client: Client) -> None:
     before = _refused(between, "account_rate")
-    client.bind(between.daemon.port, "slow", window=60)
-    statuses = [answer.status for answer in send(client, [allowed(number) for number in range(60)])]
-    assert set(statuses) == {0, ESME_RTHROTTLED}
-    assert statuses[0] == 0
+    # 5 a second; fewer than 50 messages, for beyond that aiosmpplib stops sending by itself for some minutes.
+    client.bind(between.daemon.port, "slow", window=40)
+    statuses = [answer.status for answer in send(client, [allowed(number) for number in range(40)])]
+    assert set(statuses) <= {0, ESME_RTHROTTLED}
+    assert statuses.count(ESME_RTHROTTLED) >= 25
     assert _refused(between, "account_rate") - before == statuses.count(ESME_RTHROTTLED)
 
 
@@ -71,7 +73,7 @@ def test_tags_seen_by_tshark(between: Between, client: Client, make_daemon: Make
         text(t.NO_MARKETING, t.NORTHERN, f"【{t.STAR}】双十一大促开始啦，全场五折，满300减50，限时抢购，回T退订"),
         allowed(),
     ]
-    client.bind(daemon.port, "tagged", window=4)
+    client.bind(daemon.port, "tagged", window=1)
     assert [answer.status for answer in send(client, messages)] == [0, 0, 0, 0]
     client.unbind()
     try:
