@@ -8,7 +8,7 @@ Compiled. Holds state and small moves only: what happens when stands in `session
 
 from typing import Final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 from portguard.policy.grant import Account, Bucket
 from portguard.smpp.session import OPEN
@@ -48,6 +48,8 @@ class Pieces:
         self.need = need
 
 
+# Holds no object that could refer back to it: the garbage collector need not walk a window's worth of these.
+@mypyc_attr(acyclic=True)
 class Forwarded:
     """A message passed on: what the SMSC's answer settles (its cap, a sampled time), and what a later replace_sm of it
     lacks and needs. `destination` is dest_addr_ton, -npi and destination_addr, b"" when no replacement is possible."""
