@@ -19,8 +19,9 @@ def _pairs(listed: str) -> dict[str, str]:
     return {word[0]: word[1:] for word in listed.split()}
 
 
-OPENING: Final = "【〖〔［[「『﹝〘〚⟦⟬❲⁅︻︗﹁﹃︹﹇｢⦗⸢⸤"
-CLOSING: Final = "】〗〕］]」』﹞〙〛⟧⟭❳⁆︼︘﹂﹄︺﹈｣⦘⸣⸥"
+BRACKETS: Final = dict.fromkeys("【〖〔［[「『﹝〘〚⟦⟬❲⁅︻︗﹁﹃︹﹇｢⦗⸢⸤", "【") | dict.fromkeys(
+    "】〗〕］]」』﹞〙〛⟧⟭❳⁆︼︘﹂﹄︺﹈｣⦘⸣⸥", "】"
+)
 # Shapes that readers take for one another and that the lists of the world leave out. Each of these is in no brand's
 # place: what is on the left differs from what is on the right by a stroke, in a brand known to be imitated.
 LOOK_ALIKE: Final = _pairs("""
@@ -110,10 +111,8 @@ class Folding:
         """(into, why) of one character; into itself with no reason where it stays."""
         code = ord(character)
         kind = unicodedata.category(character)
-        if character in OPENING:
-            return "【", "bracket"
-        if character in CLOSING:
-            return "】", "bracket"
+        if character in BRACKETS:
+            return BRACKETS[character], "bracket"
         if character.isspace() or kind[0] == "Z" or character in WHITE:
             return " ", "space"
         if character in DOTS:
@@ -150,11 +149,13 @@ class Folding:
             return RADICALS[character]
         if character in DOTS:
             return "."
+        if character in BRACKETS:
+            return BRACKETS[character]
         plain = unicodedata.normalize("NFKD", character)
         if plain != character and not keeps_marks(character):
             kept = "".join(one for one in plain if not unicodedata.combining(one) or one in KANA_MARKS)
             kept = unicodedata.normalize("NFC", kept).replace("\u2044", "/")
-            return "".join(f"{' ' if one.isspace() else one}" for one in kept)
+            return "".join(" " if one.isspace() else one for one in kept if one not in KANA_MARKS)
         if character in LOOK_ALIKE:
             return LOOK_ALIKE[character]
         if is_cjk(character):

@@ -1,0 +1,166 @@
+"""The two ends of a text: brackets as written, and brackets as a reader sees them."""
+
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portguard.sms.canonical import canonical
+from portguard.sms.text import Text, after_signature
+
+
+class Ends(NamedTuple):
+    head: str | None = None
+    tail: str | None = None
+    unclosed: bool = False
+    seen_head: str = ""
+    seen_tail: str = ""
+
+
+def ends(text: str, ascii_brackets: bool = False, into: Text | None = None) -> Ends:
+    found = into or Text()
+    found.load(text.encode("utf-16-be"), ascii_brackets)
+    assert found.disguised == bool(found.disguised_head or found.disguised_tail) or found.disguised
+    return Ends(
+        found.head.decode("utf-16-be") if found.has_head else None,
+        found.tail.decode("utf-16-be") if found.has_tail else None,
+        found.unclosed,
+        found.disguised_head,
+        found.disguised_tail,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("【青禾】您好", Ends("青禾")),
+        (" \n　【青禾】您好", Ends("青禾")),
+        ("您好【青禾】", Ends(tail="青禾")),
+        ("您好【青禾】 \r\n", Ends(tail="青禾")),
+        ("【青禾】您好【飞燕】", Ends("青禾", "飞燕")),
+        ("【青禾】【飞燕】", Ends("青禾", "飞燕")),
+        ("【青禾】", Ends("青禾")),
+        ("【】您好", Ends("")),
+        ("您好【】", Ends(tail="")),
+        ("您好【青禾】再见", Ends()),
+        ("【青禾】您好【礼券】再见", Ends("青禾")),
+        ("【青禾您好", Ends(unclosed=True)),
+        ("您好】", Ends()),
+        ("您好", Ends()),
+        ("", Ends()),
+        ("   ", Ends()),
+        ("【", Ends(unclosed=True)),
+        ("】", Ends()),
+        ("【青【禾】您好", Ends("青【禾")),
+        ("您好【青】禾】", Ends(tail="青】禾")),
+        ("[Acme] hi", Ends(seen_head="Acme")),
+    ],
+)
+def test_brackets_at_the_ends(text: str, expected: Ends) -> None:
+    assert ends(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[Acme] Your code is 1", Ends("Acme")),
+        ("Your code is 1 [Acme]", Ends(tail="Acme")),
+        ("[Acme] see [1] now", Ends("Acme")),
+        ("[] hi", Ends("")),
+        ("[Acme hi", Ends(unclosed=True)),
+    ],
+)
+def test_square_brackets_where_the_coding_has_no_others(text: str, expected: Ends) -> None:
+    assert ends(text, ascii_brackets=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("［青禾］您好", Ends(seen_head="青禾")),
+        ("〖青禾〗您好", Ends(seen_head="青禾")),
+        ("〔青禾〕您好", Ends(seen_head="青禾")),
+        ("[青禾]您好", Ends(seen_head="青禾")),
+        ("「青禾」您好", Ends(seen_head="青禾")),
+        ("『青禾』您好", Ends(seen_head="青禾")),
+        ("﹝青禾﹞您好", Ends(seen_head="青禾")),
+        ("︻青禾︼您好", Ends(seen_head="青禾")),
+        ("【青禾］您好", Ends(unclosed=True, seen_head="青禾")),
+        ("\u200b【青禾】您好", Ends(seen_head="青禾")),
+        (" \u202e \ufeff［青\u200b禾］您好", Ends(seen_head="青\u200b禾")),
+        ("\U000e0020【青禾】您好", Ends(seen_head="青禾")),
+        ("您好［青禾］", Ends(seen_tail="青禾")),
+        ("您好【青禾】\u200b \u2060", Ends(seen_tail="青禾")),
+        ("您好【青禾】\U000e0100", Ends(seen_tail="青禾")),
+        ("［青禾］您好【飞燕】", Ends(tail="飞燕", seen_head="青禾")),
+        ("【青禾】您好［飞燕］", Ends("青禾", seen_tail="飞燕")),
+        ("［青禾］您好［飞燕］", Ends(seen_head="青禾", seen_tail="飞燕")),
+        ("［青禾］", Ends(seen_head="青禾")),
+        ("［" + "长" * 64 + "］您好", Ends(seen_head="长" * 64)),
+        ("［" + "长" * 65 + "］您好", Ends()),
+        ("［" + "\u200b" * 300 + "青禾］您好", Ends(seen_head="\u200b" * 300 + "青禾")),
+        ("您好（青禾）", Ends()),
+        ("《青禾》您好", Ends()),
+        ("您好［青禾］。", Ends()),
+        ("🎉［青禾］您好🎉", Ends()),
+        ("您好🎉", Ends()),
+    ],
+)
+def test_brackets_that_only_a_reader_sees(text: str, expected: Ends) -> None:
+    assert ends(text) == expected
+
+
+def test_one_object_serves_message_after_message() -> None:
+    text = Text()
+    for written in ("【青禾】您好【飞燕】", "［青禾］您好", "【青", "", "您好［青禾］", "您好"):
+        assert ends(written, into=text) == ends(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [
+        ("【青禾】您好", 8),
+        ("您好", 0),
+        ("", 0),
+        ("【", 0),
+        ("【】", 4),
+        ("【青", 0),
+        ("【" + "长" * 16 + "】", 36),
+        ("【" + "长" * 17 + "】", 0),
+    ],
+)
+def test_where_content_begins(text: str, offset: int) -> None:
+    raw = text.encode("utf-16-be")
+    assert after_signature(raw, len(raw)) == offset
+
+
+PIECES = st.sampled_from([*"【】[]［〕 \u3000\u200b\u202e甲乙a🎉\U000e0041", "\u3000"])
+
+
+@given(st.lists(PIECES, max_size=24).map("".join), st.booleans())
+def test_any_text_reads_as_the_definition_says(text: str, ascii_brackets: bool) -> None:
+    opening, closing = "[]" if ascii_brackets else "【】"
+    found = ends(text, ascii_brackets)
+    body = text.strip()
+    head, tail, rest = None, None, body
+    if body.startswith(opening) and closing in body:
+        head, _, rest = body[1:].partition(closing)
+    if rest.endswith(closing) and opening in rest:
+        tail = rest[:-1].rpartition(opening)[2]
+    assert (found.head, found.tail) == (head, tail)
+    assert found.unclosed == (body.startswith(opening) and closing not in body)
+    folded = canonical(text).strip()
+    if head is None and found.seen_head:
+        assert folded.startswith("【" + canonical(found.seen_head) + "】")
+    if tail is None and found.seen_tail:
+        assert folded.endswith("【" + canonical(found.seen_tail) + "】")
+
+
+@given(st.text(max_size=60), st.booleans())
+def test_no_text_upsets_it(text: str, ascii_brackets: bool) -> None:
+    try:
+        text.encode("utf-16-be")
+    except UnicodeEncodeError:
+        return
+    ends(text, ascii_brackets)
