@@ -37,6 +37,7 @@ def relay_of(revision: Revision, settings: Settings, discard_key: bytes) -> Rela
         idle_timeout=settings.listen.idle_timeout,
         # The sockets give each SMSC its own time; this is for one that answers with something else than a bind_resp.
         smsc_bind_timeout=max(smsc.bind_timeout for smsc in settings.smsc),
+        tag_fallback=settings.policy.tag_fallback,
         discard_receipt=settings.policy.discard_receipt,
     )
     return Relay(engine, options, Tagger(settings.tag), DiscardIds(discard_key, settings.policy.discard_id))

@@ -105,7 +105,9 @@ class Pair:
         self.bind_sequence: i64 = 0
         self.bind_attempts: i64 = 0
         self.version: i64 = 0x34
+        # May tags be added for this SMSC; `tlv_auto` until its own stated version has a say too.
         self.tlvs = True
+        self.tlv_auto = False
         self.smsc_up = False
         self.from_esme = Pieces()
         self.from_smsc = Pieces()

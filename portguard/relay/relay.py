@@ -40,10 +40,11 @@ from portguard.smpp.constants import (
     SUBMIT_SM_RESP,
     UNBIND,
     UNBIND_RESP,
+    VERSION_34,
 )
 from portguard.smpp.encode import generic_nack, response
 from portguard.smpp.framing import be32
-from portguard.smpp.scan import HEADER
+from portguard.smpp.scan import HEADER, stated_version
 from portguard.smpp.session import BINDING, BOUND_TRX, BOUND_TX, CLOSED, FROM_ESME, OPEN, UNBINDING, refusal
 
 _BROADCAST_FIRST: Final = 0x111
@@ -257,7 +258,7 @@ class Relay(Messages):
         """Requests of the SMSC and answers other than submit_sm_resp."""
         sequence = be32(buf, pos + 12)
         if pair.state == BINDING:
-            return self.while_binding(pair, buf, pos, command, sequence, now)
+            return self.while_binding(pair, buf, pos, end, command, sequence, now)
         own = sequence >= OWN_FIRST and sequence <= OWN_LAST
         if command & RESP != 0:
             if own:
@@ -281,7 +282,9 @@ class Relay(Messages):
         pair.asked += 1
         return PASS
 
-    def while_binding(self, pair: Pair, buf: bytes, pos: i64, command: i64, sequence: i64, now: float) -> i64:
+    def while_binding(
+        self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64, sequence: i64, now: float
+    ) -> i64:
         """Until the bind is answered the SMSC is answered here; its answer to the bind passes."""
         if command == ENQUIRE_LINK:
             pair.to_smsc.append(response(command, ESME_ROK, sequence))
@@ -290,6 +293,9 @@ class Relay(Messages):
             status = be32(buf, pos + 8)
             if command == GENERIC_NACK and status == ESME_ROK:
                 status = ESME_RSYSERR
+            if pair.tlv_auto and status == ESME_ROK:
+                version = stated_version(buf, pos + HEADER, end)
+                pair.tlvs = pair.tlvs and (version < 0 or version >= VERSION_34)
             self.bind_answered(pair, status, now)
             return PASS
         return CUT

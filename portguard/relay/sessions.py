@@ -24,6 +24,7 @@ from portguard.smpp.constants import (
     ESME_RINVSYSID,
     ESME_ROK,
     ESME_RUNKNOWNERR,
+    VERSION_34,
 )
 from portguard.smpp.encode import response, unbind
 from portguard.smpp.scan import HEADER, cstring_end
@@ -67,7 +68,8 @@ class Sessions:
         pair.smsc_up = True
         pair.smsc_since = now
         pair.last_smsc = now
-        pair.tlvs = tlv == "always" or (tlv == "auto" and pair.version >= 0x34)
+        pair.tlv_auto = tlv == "auto"
+        pair.tlvs = tlv == "always" or (pair.tlv_auto and pair.version >= VERSION_34)
         pair.from_smsc.parts = []
         pair.from_smsc.kept = 0
         if pair.state == BINDING:

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,9 @@ from tests.relay.stage import Stage
 def staged(tmp_path: Path) -> Callable[..., Stage]:
     """Makes a stage with the given policy settings."""
 
-    def make(limits: dict[str, object] | None = None, **policy: object) -> Stage:
+    def make(limits: dict[str, Any] | None = None, **policy: Any) -> Stage:
         policy.setdefault("mode", "enforce")
-        return Stage(tmp_path, PolicyOptions(**policy), **(limits or {}))  # type: ignore[arg-type]
+        return Stage(tmp_path, PolicyOptions(**policy), **(limits or {}))
 
     return make
 

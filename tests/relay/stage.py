@@ -6,6 +6,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from portguard.policy.assembly import build_engine, build_revision
 from portguard.policy.options import PolicyOptions, TagOptions
@@ -67,7 +68,7 @@ def load_revision(folder: Path, tables: dict[str, list[dict[str, str]]], options
 class Stage:
     """A relay with a clock that stands still until it is moved."""
 
-    def __init__(self, folder: Path, options: PolicyOptions | None = None, **limits: object) -> None:
+    def __init__(self, folder: Path, options: PolicyOptions | None = None, **limits: Any) -> None:
         self.folder = folder
         self.options = options or PolicyOptions(mode="enforce")
         self.now = 1000.0
@@ -76,7 +77,7 @@ class Stage:
         self.relay = Relay(
             build_engine(revision),
             RelayOptions(
-                LimitsOptions(**limits),  # type: ignore[arg-type]
+                LimitsOptions(**limits),
                 bind_timeout=5.0,
                 idle_timeout=300.0,
                 smsc_bind_timeout=2.0,
@@ -99,7 +100,7 @@ class Stage:
         """Serve a registry with other tables."""
         self.relay.swap(load_revision(self.folder / str(self.now), tables, self.options), self.now)
 
-    def actor(self, *, bound: bool = True, system_id: bytes = b"star", **how: object) -> "Actor":
+    def actor(self, *, bound: bool = True, system_id: bytes = b"star", **how: Any) -> "Actor":
         """A new link, bound through the SMSC unless told otherwise."""
         actor = Actor(self, self.relay.open("127.0.0.1", self.now))
         if bound:
@@ -115,15 +116,20 @@ class Actor:
         self.pair = pair
 
     def bind(
-        self, command: int = c.BIND_TRANSCEIVER, system_id: bytes = b"star", version: int = c.VERSION_34
+        self,
+        command: int = c.BIND_TRANSCEIVER,
+        system_id: bytes = b"star",
+        version: int = c.VERSION_34,
+        smsc_version: int | None = c.VERSION_34,
+        tlv: str = "auto",
     ) -> None:
         """Bind, with an SMSC that agrees."""
         self.esme(bind(command, 1, system_id=system_id, password=b"secret", interface_version=version))
         assert self.pair.want_smsc
         self.pair.want_smsc = False
-        self.stage.relay.smsc_open(self.pair, self.stage.now)
+        self.stage.relay.smsc_open(self.pair, self.stage.now, tlv)
         assert [pdu.command_id for pdu in self.to_smsc] == [command]
-        self.smsc(bind_resp(command, 0, 1, system_id=b"smsc"))
+        self.smsc(bind_resp(command, 0, 1, system_id=b"smsc", sc_interface_version=smsc_version))
         assert [pdu.command_id for pdu in self.to_esme] == [command | c.RESP]
 
     def esme(self, *pdus: bytes) -> None:
@@ -157,7 +163,7 @@ class Actor:
         return [decode(pdu) for pdu in Framer(1 << 20).feed(self.raw_to_esme())]
 
 
-def submit(seq: int, text: str = SIGNED, *, source: bytes = PORT, **fields: object) -> bytes:
+def submit(seq: int, text: str = SIGNED, *, source: bytes = PORT, **fields: Any) -> bytes:
     """submit_sm with UCS-2 text."""
     return submit_sm(
         seq,
@@ -165,7 +171,7 @@ def submit(seq: int, text: str = SIGNED, *, source: bytes = PORT, **fields: obje
         destination_addr=PHONE,
         data_coding=8,
         short_message=text.encode("utf-16-be"),
-        **fields,  # type: ignore[arg-type]
+        **fields,
     )
 
 

@@ -14,6 +14,7 @@ from portguard.smpp.session import CLOSED
 from tests.relay.stage import Actor, Stage, accepted, submit
 
 LIMIT = 4096
+Steps = list[tuple[str, list[bytes]]]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def act(stage: Stage, actor: Actor, what: str, pdus: list[bytes], *, piecemeal: 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
 @given(steps=steps, bound=st.booleans())
-def test_nothing_escapes_and_nobody_else_is_hurt(stage: Stage, steps: list[tuple[str, list[bytes]]], bound: bool) -> None:
+def test_nothing_escapes_and_nobody_else_is_hurt(stage: Stage, steps: Steps, bound: bool) -> None:
     neighbour = stage.actor()
     outcomes = []
     for piecemeal in (False, True):

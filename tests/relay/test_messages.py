@@ -105,6 +105,25 @@ def test_below_3_4_a_tag_falls_back(staged: Staged, fallback: str, forwarded: in
     assert [pdu.command_status for pdu in actor.to_esme] == [c.ESME_RSUBMITFAIL] * (1 - forwarded)
 
 
+@pytest.mark.parametrize(
+    ("version", "smsc_version", "tlv", "tagged"),
+    [
+        (0x34, 0x34, "auto", True),
+        (0x34, None, "auto", True),
+        (0x34, 0x33, "auto", False),
+        (0x33, 0x34, "auto", False),
+        (0x33, 0x33, "always", True),
+        (0x34, 0x34, "never", False),
+    ],
+)
+def test_whether_tlvs_may_be_added(
+    staged: Staged, version: int, smsc_version: int | None, tlv: str, tagged: bool
+) -> None:
+    actor = staged(mode="tag").actor(version=version, smsc_version=smsc_version, tlv=tlv)
+    actor.esme(submit(2, UNSIGNED))
+    assert [bool(pdu.tlvs) for pdu in actor.to_smsc] == [tagged]
+
+
 @pytest.mark.parametrize("mode", ["enforce", "tag", "monitor"])
 def test_a_senders_own_verdict_is_taken_off_in_every_mode(staged: Staged, mode: str) -> None:
     actor = staged(mode=mode).actor()
@@ -249,7 +268,8 @@ def test_submit_multi_is_judged_and_distribution_lists_are_not_taken(stage: Stag
         )
 
     phones: list[Destination] = [SmeAddress(1, 1, PHONE), SmeAddress(1, 1, b"13900139000")]
-    actor.esme(multi(2, SIGNED, phones), multi(3, UNSIGNED, phones), multi(4, SIGNED, [*phones, DistributionList(b"list")]))
+    lists: list[Destination] = [*phones, DistributionList(b"list")]
+    actor.esme(multi(2, SIGNED, phones), multi(3, UNSIGNED, phones), multi(4, SIGNED, lists))
     assert actor.raw_to_smsc() == multi(2, SIGNED, phones)
     assert [(pdu.sequence_number, pdu.command_status) for pdu in actor.to_esme] == [
         (3, c.ESME_RSUBMITFAIL),
@@ -323,7 +343,7 @@ def test_our_own_requests_avoid_numbers_in_use(staged: Staged) -> None:
 def test_rows_for_telemetry(stage: Stage) -> None:
     actor = stage.actor()
     actor.esme(submit(2), submit(3, UNSIGNED))
-    rows = dict(((leg, command), count) for leg, command, count in stage.relay.pdus())
+    rows = {(leg, command): count for leg, command, count in stage.relay.pdus()}
     assert rows["esme_in", "submit_sm"] == 2
     assert rows["smsc_out", "submit_sm"] == 1
     assert rows["smsc_in", "bind_transceiver_resp"] == 1
