@@ -29,7 +29,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 _PROSE: Final = frozenset({"name", "filing", "text", "word"})
 
 # Fields that name something of another table: the same few strings a million times over, kept once.
-_REFERENCES: Final = ("enterprise", "holder", "lessor", "lessee", "provider", "port")
+_REFERENCES: Final[tuple[str, ...]] = ("enterprise", "holder", "lessor", "lessee", "provider", "port")
 
 
 @dataclass(slots=True)

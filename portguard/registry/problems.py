@@ -14,6 +14,8 @@ from msgspec import Struct
 
 KEPT: Final = 1000
 
+_LONGEST_NAME: Final = 300
+
 # Comparing with more names than this would take seconds for a table full of misspelt ones.
 _COMPARED: Final = 300
 
@@ -42,7 +44,8 @@ class Problems:
     def add(self, file: str, row: int, field: str, message: str) -> None:
         self.count += 1
         if len(self.kept) < self._limit:
-            self.kept.append(Problem(file, row, field, message))
+            # What a file or a column is called comes from outside, and the line goes to a terminal.
+            self.kept.append(Problem(_plain(file), row, _plain(field), message))
 
     def lines(self) -> list[str]:
         """One line a problem, by file and row, and a last one for those that were left out."""
@@ -58,6 +61,11 @@ def shown(value: object, longest: int = 60) -> str:
     if len(text) > longest:
         text = f"{text[:longest]}... ({len(text):,} characters)"
     return repr(text)
+
+
+def _plain(name: str) -> str:
+    """A name as it is, or quoted where it could not be read or would fill the line. Folders' paths are names, too."""
+    return name if name.isprintable() and len(name) <= _LONGEST_NAME else shown(name, _LONGEST_NAME)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

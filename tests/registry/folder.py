@@ -35,17 +35,39 @@ SOUND: Tables = {
         {"signature": "山海商城", "enterprise": "mall", "valid_from": "", "valid_until": ""},
     ],
     "scopes": [
-        {"signature": "青芽茶业", "enterprise": "tea", "port": "10690000155", "categories": "marketing/food", "regions": "广东",
-         "hours": "08:00-22:00|23:00-01:00", "daily_cap": "10", "provider": ""},
-        {"signature": "山海商城", "enterprise": "mall", "port": "", "categories": "", "regions": "", "hours": "",
-         "daily_cap": "", "provider": "mall"},
+        {
+            "signature": "青芽茶业",
+            "enterprise": "tea",
+            "port": "10690000155",
+            "categories": "marketing/food",
+            "regions": "广东",
+            "hours": "08:00-22:00|23:00-01:00",
+            "daily_cap": "10",
+            "provider": "",
+        },
+        {
+            "signature": "山海商城",
+            "enterprise": "mall",
+            "port": "",
+            "categories": "",
+            "regions": "",
+            "hours": "",
+            "daily_cap": "",
+            "provider": "mall",
+        },
     ],
     "templates": [
-        {"id": "t1", "signature": "青芽茶业", "enterprise": "tea", "category": "notification", "text": "您的茶{name}已发货"},
+        {
+            "id": "t1",
+            "signature": "青芽茶业",
+            "enterprise": "tea",
+            "category": "notification",
+            "text": "您的茶{name}已发货",
+        },
     ],
     "regions": [{"prefix": "1380755", "region": "广东"}, {"prefix": "+861380010", "region": "北京"}],
     "words": [{"word": "秋茶", "category": "marketing/food", "weight": "3"}],
-}  # fmt: skip
+}
 
 
 def sound() -> Tables:

@@ -58,12 +58,17 @@ def tables(ports: int, signatures: int) -> dict[str, Rows]:
         ),
         "signatures": ({"signature": signature_text(i), "enterprise": owner(i)} for i in range(signatures)),
         "scopes": (
-            {"signature": signature_text(i), "enterprise": owner(i), "port": port_number(i % ports),
-             "categories": "verification|notification", "valid_until": "2030-12-31"}
+            {
+                "signature": signature_text(i),
+                "enterprise": owner(i),
+                "port": port_number(i % ports),
+                "categories": "verification|notification",
+                "valid_until": "2030-12-31",
+            }
             for i in range(signatures)
         ),
         "regions": ({"prefix": str(prefix), "region": f"province{prefix % 31}"} for prefix in range(1300, 1400)),
-    }  # fmt: skip
+    }
 
 
 def write_table(folder: Path, name: str, rows: Rows, extension: str = "csv") -> Path:

@@ -80,7 +80,9 @@ def test_everything_on_file_is_in_the_image(tmp_path: Path) -> None:
     assert [account.system_id for account in image.accounts()] == ["hub01", "tea01"]
     assert image.enterprise("tea") == EnterpriseRecord("tea", "Tea", "merchant", "mall", "active")
     assert image.ports("106900001") == [
-        PortRecord("106900001", "hub", [], [], -1, False, True, midnight("2024-01-01"), midnight("2027-01-01"), "active")
+        PortRecord(
+            "106900001", "hub", [], [], -1, False, True, midnight("2024-01-01"), midnight("2027-01-01"), "active"
+        )
     ]
     assert image.subleases("10690000155") == [
         SubleaseRecord("10690000155", "river", "tea", False, [], "", 0, NO_LIMIT, "active")
@@ -88,18 +90,36 @@ def test_everything_on_file_is_in_the_image(tmp_path: Path) -> None:
     assert image.signatures("青芽茶业") == [SignatureRecord("青芽茶业", "tea", 0, NO_LIMIT, "active")]
     assert image.scopes("青芽茶业", "10690000155") == [
         ScopeRecord(
-            "青芽茶业", "tea", "10690000155", ["marketing/food"], ["广东"], [(480, 1320), (1380, 60)], 10, "", 0,
-            NO_LIMIT, "active",
+            "青芽茶业",
+            "tea",
+            "10690000155",
+            ["marketing/food"],
+            ["广东"],
+            [(480, 1320), (1380, 60)],
+            10,
+            "",
+            0,
+            NO_LIMIT,
+            "active",
         )
-    ]  # fmt: skip
+    ]
     assert [scope.provider for scope in image.scopes("山海商城", "")] == ["mall"]
     assert image.templates("青芽茶业", "tea") == [TemplateRecord("t1", "notification", "您的茶{name}已发货")]
     assert image.canonical("青芽茶业") == ["青芽茶业"]
     assert image.first_signature("10690000155") == "青芽茶业"
-    assert (image.region("8613807551234"), image.region("8613800101234"), image.region("8613900000000")) == ("广东", "北京", "")
+    assert (image.region("8613807551234"), image.region("8613800101234"), image.region("8613900000000")) == (
+        "广东",
+        "北京",
+        "",
+    )
     assert image.words() == [("秋茶", "marketing/food", 3)]
     meta = image.meta
-    assert (meta.port_lengths, meta.sublease_lengths, meta.scope_lengths, meta.region_lengths) == ([9, 10], [9, 11], [0, 11], [9])
+    assert (meta.port_lengths, meta.sublease_lengths, meta.scope_lengths, meta.region_lengths) == (
+        [9, 10],
+        [9, 11],
+        [0, 11],
+        [9],
+    )
     assert (meta.has_signatures, meta.has_scopes, meta.timezone, meta.country) == (True, True, "Asia/Shanghai", "86")
     assert meta.counts == {name: len(rows) for name, rows in tables.items()}
     image.close()
@@ -175,9 +195,7 @@ def test_an_output_folder_that_is_none(tmp_path: Path) -> None:
 def test_a_time_zone_that_is_none(tmp_path: Path) -> None:
     code, result, _ = run(write(tmp_path / "registry", sound()), tmp_path / "out", "--timezone", "Mars/Olympus")
     assert code == 1
-    assert result["errors"] == [
-        "node.timezone: 'Mars/Olympus' is no time zone on this machine (like Asia/Shanghai)"
-    ]
+    assert result["errors"] == ["node.timezone: 'Mars/Olympus' is no time zone on this machine (like Asia/Shanghai)"]
 
 
 def test_20_000_ports_and_500_signatures(tmp_path: Path) -> None:

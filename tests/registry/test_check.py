@@ -67,12 +67,18 @@ REFUSED: list[tuple[Change, str]] = [
     (more("enterprises", id="hub", name="X", kind="sp"), "enterprises.csv:7: id: 'hub' is the id of row 3 already"),
     (row("enterprises", 4, platform=""), "enterprises.csv:6: platform: is blank; a merchant names its platform"),
     (row("enterprises", 4, platform="hub"), "enterprises.csv:6: platform: the kind of 'hub' is sp, not platform"),
-    (row("enterprises", 4, platform="mal"), "enterprises.csv:6: platform: 'mal' is no id in enterprises; did you mean mall?"),
+    (
+        row("enterprises", 4, platform="mal"),
+        "enterprises.csv:6: platform: 'mal' is no id in enterprises; did you mean mall?",
+    ),
     (
         row("enterprises", 2, platform="mall"),
         "enterprises.csv:4: platform: only a merchant names a platform; this one's kind is sp",
     ),
-    (more("accounts", system_id="hub01", enterprise="hub"), "accounts.csv:4: system_id: 'hub01' is the system_id of row 2 already"),
+    (
+        more("accounts", system_id="hub01", enterprise="hub"),
+        "accounts.csv:4: system_id: 'hub01' is the system_id of row 2 already",
+    ),
     (row("accounts", 1, enterprise="nobody"), "accounts.csv:3: enterprise: 'nobody' is no id in enterprises"),
     (
         row("accounts", 1, networks="10.0.0.0/33|localhost"),
@@ -93,12 +99,18 @@ REFUSED: list[tuple[Change, str]] = [
         row("ports", 1, categories="advertising"),
         "ports.csv:3: categories: expected one of verification, notification, marketing, personal, got 'advertising'",
     ),
-    (row("ports", 1, categories="marketing/fishing"), "ports.csv:3: categories: expected an industry of retail, finance"),
+    (
+        row("ports", 1, categories="marketing/fishing"),
+        "ports.csv:3: categories: expected an industry of retail, finance",
+    ),
     (row("ports", 1, regions="广西"), "ports.csv:3: regions: '广西' is no region in regions"),
     # subleases
     (row("subleases", 0, lessor="nobody"), "subleases.csv:2: lessor: 'nobody' is no id in enterprises"),
     (row("subleases", 1, lessee="nobody"), "subleases.csv:3: lessee: 'nobody' is no id in enterprises"),
-    (row("subleases", 1, lessee="river"), "subleases.csv:3: lessee: 'river' is also the lessor; nobody leases to himself"),
+    (
+        row("subleases", 1, lessee="river"),
+        "subleases.csv:3: lessee: 'river' is also the lessor; nobody leases to himself",
+    ),
     (
         more("subleases", port="1068", lessor="hub", lessee="river"),
         "subleases.csv:4: port: no registered port covers 1068; a sublease is of a port on file or a longer one",
@@ -136,7 +148,10 @@ REFUSED: list[tuple[Change, str]] = [
         "signatures.csv:2: valid_until: 2026-01-01 is before valid_from, 2026-01-02",
     ),
     # scopes
-    (row("scopes", 0, enterprise="mall"), "scopes.csv:2: signature: '青芽茶业' is not registered to 'mall' in signatures"),
+    (
+        row("scopes", 0, enterprise="mall"),
+        "scopes.csv:2: signature: '青芽茶业' is not registered to 'mall' in signatures",
+    ),
     (row("scopes", 0, signature="青芽"), "scopes.csv:2: signature: '青芽' is not registered to 'tea' in signatures"),
     (row("scopes", 0, enterprise="nobody"), "scopes.csv:2: enterprise: 'nobody' is no id in enterprises"),
     (
@@ -159,18 +174,32 @@ REFUSED: list[tuple[Change, str]] = [
     ),
     (without("signatures"), "scopes.csv: scopes are of registered signatures, and there is no table signatures"),
     # templates, regions, words
-    (more("templates", id="t1", signature="青芽茶业", enterprise="tea", category="personal", text="x"),
-     "templates.csv:3: id: 't1' is the id of row 2 already"),
-    (row("templates", 0, enterprise="mall"), "templates.csv:2: signature: '青芽茶业' is not registered to 'mall' in signatures"),
+    (
+        more("templates", id="t1", signature="青芽茶业", enterprise="tea", category="personal", text="x"),
+        "templates.csv:3: id: 't1' is the id of row 2 already",
+    ),
+    (
+        row("templates", 0, enterprise="mall"),
+        "templates.csv:2: signature: '青芽茶业' is not registered to 'mall' in signatures",
+    ),
     (row("templates", 0, enterprise="nobody"), "templates.csv:2: enterprise: 'nobody' is no id in enterprises"),
     (row("templates", 0, category="spam"), "templates.csv:2: category: expected one of verification"),
-    (row("templates", 0, text="您的{name已发货"), "templates.csv:2: text: a { or } is alone; a variable is written {name}"),
+    (
+        row("templates", 0, text="您的{name已发货"),
+        "templates.csv:2: text: a { or } is alone; a variable is written {name}",
+    ),
     (row("templates", 0, text="{a} {b}"), "templates.csv:2: text: is nothing but variables and would fit every text"),
-    (more("regions", prefix="861380755", region="深圳"), "regions.csv:4: prefix: '861380755' is the prefix of row 2 already"),
+    (
+        more("regions", prefix="861380755", region="深圳"),
+        "regions.csv:4: prefix: '861380755' is the prefix of row 2 already",
+    ),
     (more("regions", prefix="00", region="深圳"), "regions.csv:4: prefix: '00' has no digits after its prefix"),
     (row("words", 0, category="spam"), "words.csv:2: category: expected one of verification"),
-    (more("words", word="秋茶", category="marketing/food", weight="1"), "words.csv:3: word: '秋茶' is in row 2 already"),
-]  # fmt: skip
+    (
+        more("words", word="秋茶", category="marketing/food", weight="1"),
+        "words.csv:3: word: '秋茶' is in row 2 already",
+    ),
+]
 
 
 @pytest.mark.parametrize(("change", "expected"), REFUSED, ids=[str(i) for i in range(len(REFUSED))])
@@ -187,21 +216,29 @@ TAKEN: list[list[Change]] = [
     [more("subleases", port="106900001", lessor="hub", lessee="river", status="revoked")],
     [more("subleases", port="10690000155", lessor="tea", lessee="river", status="revoked")],
     # the second sublease begins when the first is over
-    [row("subleases", 0, valid_until="2025-12-31"),
-     more("subleases", port="106900001", lessor="hub", lessee="river", valid_from="2026-01-01")],
+    [
+        row("subleases", 0, valid_until="2025-12-31"),
+        more("subleases", port="106900001", lessor="hub", lessee="river", valid_from="2026-01-01"),
+    ],
     # no day on which both would be in force: no circle
-    [row("subleases", 1, valid_until="2025-12-31"),
-     more("subleases", port="10690000155", lessor="mall", lessee="river", valid_from="2026-01-01"),
-     more("subleases", port="106900001", lessor="hub", lessee="mall")],
+    [
+        row("subleases", 1, valid_until="2025-12-31"),
+        more("subleases", port="10690000155", lessor="mall", lessee="river", valid_from="2026-01-01"),
+        more("subleases", port="106900001", lessor="hub", lessee="mall"),
+    ],
     # a lessee at some depth leases on what it has, and no more
     [more("subleases", port="106900001551", lessor="tea", lessee="mall")],
     # somebody whose own lease is over had something to lease: rule 102 answers, not the loader
     [row("subleases", 0, valid_until="2024-12-31")],
     # one text, two enterprises; one text again once the first registration has ended
-    [more("signatures", signature="青芽茶业", enterprise="hub"),
-     more("scopes", signature="青芽茶业", enterprise="hub", port="106900001")],
-    [row("signatures", 0, valid_until="2025-12-31"),
-     more("signatures", signature="青芽茶业", enterprise="tea", valid_from="2026-01-01")],
+    [
+        more("signatures", signature="青芽茶业", enterprise="hub"),
+        more("scopes", signature="青芽茶业", enterprise="hub", port="106900001"),
+    ],
+    [
+        row("signatures", 0, valid_until="2025-12-31"),
+        more("signatures", signature="青芽茶业", enterprise="tea", valid_from="2026-01-01"),
+    ],
     # scopes above all ports of a provider, below a port, by anyone
     [row("scopes", 1, port="1069", provider="hub")],
     [row("scopes", 1, port="106900001999")],
@@ -209,7 +246,7 @@ TAKEN: list[list[Change]] = [
     [row("scopes", 0, hours="22:00-06:00|12:00-24:00")],
     [row("words", 0, weight="-5")],
     [without("words"), without("templates")],
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("changes", TAKEN, ids=[str(i) for i in range(len(TAKEN))])
@@ -221,14 +258,24 @@ def test_an_exclusive_sublease_leaves_nothing_to_lease(tmp_path: Path) -> None:
     exclusive = more("subleases", port="1069000016", lessor="hub", lessee="mall", exclusive="true")
     assert errors(tmp_path / "1", exclusive) == []
     below = more("subleases", port="10690000161", lessor="hub", lessee="tea")
-    expected = "subleases.csv:5: lessor: 'hub' leases 1069000016 exclusively to 'mall' in row 4, and has no more to lease of it"
+    expected = (
+        "subleases.csv:5: lessor: 'hub' leases 1069000016 exclusively to 'mall' in row 4, "
+        "and has no more to lease of it"
+    )
     assert errors(tmp_path / "2", exclusive, below) == [expected]
     again = more("subleases", port="1069000016", lessor="hub", lessee="tea", exclusive="true")
     assert errors(tmp_path / "3", exclusive, again) == [expected]
     beside = more("subleases", port="1069000017", lessor="hub", lessee="tea")
     assert errors(tmp_path / "4", exclusive, beside) == []
-    assert errors(tmp_path / "5", exclusive, row("subleases", -1, valid_until="2025-01-01"),
-                  more("subleases", port="1069000016", lessor="hub", lessee="tea", valid_from="2025-01-02")) == []  # fmt: skip
+    assert (
+        errors(
+            tmp_path / "5",
+            exclusive,
+            row("subleases", -1, valid_until="2025-01-01"),
+            more("subleases", port="1069000016", lessor="hub", lessee="tea", valid_from="2025-01-02"),
+        )
+        == []
+    )
     by_the_lessee = more("subleases", port="1069000016", lessor="mall", lessee="tea")
     assert errors(tmp_path / "6", exclusive, by_the_lessee) == []
 
@@ -251,10 +298,16 @@ def test_all_errors_of_all_tables_at_once(tmp_path: Path) -> None:
     ]
     fields = [line.split(": ")[:2] for line in errors(tmp_path, *changes)]
     for expected in (
-        ["accounts.csv:2", "networks"], ["accounts.csv:2", "enterprise"], ["ports.csv:2", "holder"],
-        ["ports.csv:2", "valid_until"], ["scopes.csv:2", "hours"], ["scopes.csv:2", "regions"],
-        ["scopes.csv:2", "categories"], ["scopes.csv:2", "port"], ["words.csv:2", "category"],
-    ):  # fmt: skip
+        ["accounts.csv:2", "networks"],
+        ["accounts.csv:2", "enterprise"],
+        ["ports.csv:2", "holder"],
+        ["ports.csv:2", "valid_until"],
+        ["scopes.csv:2", "hours"],
+        ["scopes.csv:2", "regions"],
+        ["scopes.csv:2", "categories"],
+        ["scopes.csv:2", "port"],
+        ["words.csv:2", "category"],
+    ):
         assert expected in fields
 
 
@@ -272,23 +325,38 @@ def test_a_table_with_errors_is_not_held_against_those_that_refer_to_it(tmp_path
 
 
 WARNED: list[tuple[list[Change], str]] = [
-    ([without("scopes")], "scopes: there is no such table: signatures may be used anywhere and for anything (rules 300"),
+    (
+        [without("scopes")],
+        "scopes: there is no such table: signatures may be used anywhere and for anything (rules 300",
+    ),
     ([without("regions")], "scopes.csv:2: regions: there is no table regions, so '广东' limits nothing"),
-    ([more("enterprises", id="lone", name="L", kind="sp"), more("accounts", system_id="lone01", enterprise="lone")],
-     "accounts.csv:4: enterprise: 'lone' neither holds nor leases a port: this account can send nothing"),
+    (
+        [more("enterprises", id="lone", name="L", kind="sp"), more("accounts", system_id="lone01", enterprise="lone")],
+        "accounts.csv:4: enterprise: 'lone' neither holds nor leases a port: this account can send nothing",
+    ),
     ([more("signatures", signature="新茶", enterprise="tea")], "signatures.csv:4: signature: '新茶' has no scope"),
-    ([more("signatures", signature="青 芽茶業".replace(" ", ""), enterprise="hub"),
-      more("scopes", signature="青芽茶業", enterprise="hub", port="106900001")],
-     "signatures.csv:4: signature: '青芽茶業' looks like '青芽茶业' of another enterprise in row 2"),
-    ([row("scopes", 0, provider="mall")],
-     "scopes.csv:2: provider: 'mall' neither holds nor leases 10690000155: nobody can use this scope"),
+    (
+        [
+            more("signatures", signature="青 芽茶業".replace(" ", ""), enterprise="hub"),
+            more("scopes", signature="青芽茶業", enterprise="hub", port="106900001"),
+        ],
+        "signatures.csv:4: signature: '青芽茶業' looks like '青芽茶业' of another enterprise in row 2",
+    ),
+    (
+        [row("scopes", 0, provider="mall")],
+        "scopes.csv:2: provider: 'mall' neither holds nor leases 10690000155: nobody can use this scope",
+    ),
     ([more("scopes", **sound()["scopes"][0])], "scopes.csv:4: says the same as row 2"),
-    ([row("ports", 0, signature_per_extension="true"),
-      more("scopes", signature="山海商城", enterprise="mall", port="10690000155", provider="tea")],
-     "scopes.csv:4: signature: 10690000155 keeps '青芽茶业', registered for it in row 2; '山海商城' cannot be used there "
-     "until that row is revoked"),
+    (
+        [
+            row("ports", 0, signature_per_extension="true"),
+            more("scopes", signature="山海商城", enterprise="mall", port="10690000155", provider="tea"),
+        ],
+        "scopes.csv:4: signature: 10690000155 keeps '青芽茶业', registered for it in row 2; '山海商城' cannot be used "
+        "there until that row is revoked",
+    ),
     ([row("words", 0, weight="0")], "words.csv:2: weight: a weight of 0 changes nothing"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("changes", "expected"), WARNED, ids=[str(i) for i in range(len(WARNED))])

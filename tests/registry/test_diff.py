@@ -12,7 +12,8 @@ from tests.registry.folder import Tables, sound, write
 
 def lines(tmp_path: Path, old: Tables, new: Tables) -> list[str]:
     images = [
-        Image(build(write(tmp_path / name, tables), tmp_path / "out").path) for name, tables in (("old", old), ("new", new))
+        Image(build(write(tmp_path / name, tables), tmp_path / "out").path)
+        for name, tables in (("old", old), ("new", new))
     ]
     found = [change.line("Asia/Shanghai") for change in diff(*images)]
     for image in images:
@@ -39,7 +40,13 @@ def test_changes_of_every_kind(tmp_path: Path) -> None:
     new["scopes"].append({**new["scopes"][1], "provider": "*"})
     del new["templates"][0]
     new["templates"].append(
-        {"id": "t2", "signature": "青芽茶业", "enterprise": "tea", "category": "notification", "text": "您的茶{name}已发货"}
+        {
+            "id": "t2",
+            "signature": "青芽茶业",
+            "enterprise": "tea",
+            "category": "notification",
+            "text": "您的茶{name}已发货",
+        }
     )
     new["regions"][0]["region"] = "深圳"
     new["scopes"][0]["regions"] = "深圳"

@@ -26,7 +26,18 @@ def test_taken(text: str, span: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "08:00", "8-22", "08:00-25:00", "08:60-09:00", "24:00-08:00", "24:01-08:00", "08:00-08:00", "08:00-22:00|", "٠٨:00-22:00"],
+    [
+        "",
+        "08:00",
+        "8-22",
+        "08:00-25:00",
+        "08:60-09:00",
+        "24:00-08:00",
+        "24:01-08:00",
+        "08:00-08:00",
+        "08:00-22:00|",
+        "٠٨:00-22:00",
+    ],
 )
 def test_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected|time of day|the same|begin at"):

@@ -106,8 +106,8 @@ def test_every_error_at_once(tmp_path: Path) -> None:
     tables["accounts"].append({"system_id": "sixteen-octets-x", "enterprise": "hub", "networks": "", "tps": "0"})
     tables["enterprises"].append({"id": "x", "name": "X", "kind": "bank", "platform": ""})
     assert lines(write(tmp_path, tables)) == [
-        "accounts.csv:4: system_id: 'sixteen-octets-x' is not a system_id of 1 to 15 printable ASCII characters without "
-        "spaces (SMPP 3.4 §5.2.1)",
+        "accounts.csv:4: system_id: 'sixteen-octets-x' is not a system_id of 1 to 15 printable ASCII characters "
+        "without spaces (SMPP 3.4 §5.2.1)",
         "accounts.csv:4: tps: '0' is not a whole number from 1, or blank for no limit",
         "enterprises.csv:7: kind: 'bank' is not one of operator, sp, platform, merchant",
         "ports.csv:4: port: '1069x' is not a number of 1 to 20 digits",

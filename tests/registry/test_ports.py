@@ -21,13 +21,17 @@ def test_longest_prefix_is_what_trying_all_of_them_finds(registered: list[str], 
 
 enterprises = st.sampled_from("abcd")
 subleases = st.lists(
-    st.builds(SubleaseRow, port=numbers, lessor=enterprises, lessee=enterprises, status=st.sampled_from(["active", "revoked"])),
+    st.builds(
+        SubleaseRow, port=numbers, lessor=enterprises, lessee=enterprises, status=st.sampled_from(["active", "revoked"])
+    ),
     max_size=8,
 )
 
 
 @given(subleases, enterprises, numbers, st.integers(0, 6))
-def test_sources_are_what_trying_all_of_them_finds(rows: list[SubleaseRow], enterprise: str, number: str, shortest: int) -> None:
+def test_sources_are_what_trying_all_of_them_finds(
+    rows: list[SubleaseRow], enterprise: str, number: str, shortest: int
+) -> None:
     leases = Leases(enumerate(rows, 2))
     expected = [
         (line, row)
