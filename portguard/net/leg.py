@@ -14,6 +14,7 @@ from typing import cast
 HIGH_WATER = 128 * 1024
 LOW_WATER = 32 * 1024
 LINGER = 2.0
+LARGE_CHUNK = 128 * 1024
 
 
 class Leg(asyncio.Protocol):
@@ -45,6 +46,12 @@ class Leg(asyncio.Protocol):
             self._reading = on
             if self._settled:
                 self._apply_reading()
+
+    def give_way(self) -> None:
+        """Let other legs have their turn: libuv reads on while its buffer comes back full, up to 32 times."""
+        if self.transport is not None and self._reading and not self.eof:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._apply_reading)
 
     def close(self) -> None:
         """Close once everything written has left, within the write timeout and LINGER."""

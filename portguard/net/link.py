@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any
 
 from portguard.net.exchange import Exchange
-from portguard.net.leg import Leg
+from portguard.net.leg import LARGE_CHUNK, Leg
 from portguard.net.upstream import Upstream
 
 log = logging.getLogger("portguard.net")
@@ -46,6 +46,8 @@ class EsmeLeg(Leg):
         except Exception:
             self.link.crash("reading from the ESME")
         self._flush()
+        if len(data) >= LARGE_CHUNK:
+            self.give_way()
 
     def eof_received(self) -> bool:
         # Over TLS nothing can be sent once the peer has closed its side.
@@ -97,6 +99,8 @@ class SmscLeg(Leg):
         except Exception:
             self.link.crash("reading from the SMSC")
         self._flush()
+        if len(data) >= LARGE_CHUNK:
+            self.give_way()
 
     def eof_received(self) -> bool:
         self.eof = True

@@ -18,8 +18,7 @@ log = logging.getLogger("portguard.net")
 
 
 async def keep_probing(exchange: Exchange) -> None:
-    """Probe all SMSCs once, then those that are away whenever their back-off ends. Runs until it is cancelled."""
-    await asyncio.gather(*(_probe(exchange, upstream) for upstream in exchange.upstreams.all))
+    """Probe the SMSCs that are away whenever their back-off ends. Runs until it is cancelled."""
     while True:
         await asyncio.sleep(INTERVAL)
         now = monotonic()

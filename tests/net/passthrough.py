@@ -3,6 +3,8 @@
 Enough of the relay's manners (order of calls, flags, dirty list) to drive `portguard.net` over real sockets.
 """
 
+from collections.abc import Callable
+
 BOOM = b"boom"
 QUIT = b"quit"
 
@@ -34,6 +36,8 @@ class Passthrough:
         self.tlvs: list[str] = []
         self.draining = False
         self.owes_after_eof = False
+        self.chunks: list[tuple[Pair, int]] = []
+        self.at_next_chunk: Callable[[], object] | None = None
 
     def touch(self, pair: Pair) -> None:
         if not pair.dirty:
@@ -48,6 +52,10 @@ class Passthrough:
 
     def esme_data(self, pair: Pair, data: bytes, now: float) -> None:
         pair.received += len(data)
+        self.chunks.append((pair, len(data)))
+        if self.at_next_chunk is not None:
+            at_next_chunk, self.at_next_chunk = self.at_next_chunk, None
+            at_next_chunk()
         if data == BOOM:
             raise RuntimeError("boom")
         if data.startswith(QUIT):

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from portguard.net.leg import HIGH_WATER
+from portguard.net.leg import HIGH_WATER, LARGE_CHUNK
 from portguard.net.link import Link
 from tests.net.loopback import dying, echo, on_uvloop, proxy, refusing, silent, smsc, until
 from tests.net.passthrough import BOOM, QUIT
@@ -112,6 +112,35 @@ def test_slow_esme_pauses_both_its_legs() -> None:
                 taken += len(await reader.read(1 << 20))
             assert taken == 2 * KERNEL
             await until(lambda: not link.esme.blocked)
+
+    on_uvloop(main())
+
+
+def test_link_that_floods_leaves_others_their_turn() -> None:
+    async def main() -> None:
+        async with smsc(echo) as first, proxy(first) as running:
+            _, flood = await running.client()
+            flooding = running.relay.pairs[0]
+            link = flooding.link
+            assert isinstance(link, Link)
+            with socket.create_connection(("127.0.0.1", running.port)) as modest:
+                await until(lambda: len(running.relay.pairs) == 2)
+                link.esme.read(False)
+                flood.write(b"x" * KERNEL)
+                # Full: the kernel takes no more while nothing is read.
+                waiting = [0]
+                while waiting[-1] != waiting[len(waiting) // 2] or not waiting[-1]:
+                    await asyncio.sleep(0.005)
+                    waiting.append(KERNEL - flood.transport.get_write_buffer_size())
+                assert waiting[-1] > 10 * LARGE_CHUNK
+                running.relay.chunks.clear()
+                # The other becomes readable while the flood is being read, not before.
+                running.relay.at_next_chunk = lambda: modest.sendall(b"please")
+                link.esme.read(True)
+                await until(lambda: any(pair is not flooding for pair, _ in running.relay.chunks))
+                order = [pair is flooding for pair, _ in running.relay.chunks]
+                assert order.index(False) <= 4
+            flood.transport.abort()
 
     on_uvloop(main())
 
