@@ -1,8 +1,8 @@
 """The compile list: the modules of the message path that mypyc turns into C, in one place and nowhere else.
 
 Each is typed Python that also runs as it is. None may import msgspec or asyncio (class keywords of a Struct are
-silently dropped when compiled), and the bases of a compiled class are compiled too; `tests/test_architecture.py` holds both.
-`smpp.constants` need not be here: Final ints are inlined from anywhere. Read by the build hook and by `flavour`.
+silently dropped when compiled), and the bases of a compiled class are compiled too: `tests/test_architecture.py`
+holds both. `smpp.constants` need not be here, since Final ints are inlined from anywhere.
 """
 
 COMPILED = [
