@@ -1,0 +1,383 @@
+"""`portguard demo`: the whole of portguard on one machine, in under a minute, with nothing prepared.
+
+A simulated SMSC, portguard as a process, and several ESMEs play the sample registry's traffic with each kind of
+violation in it; then the registry is edited while they go on. What happened is held against what was designed, and
+the exit code says whether they agree.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+
+from portguard.cli.demo_crew import Client, OwnClient, SmpplibClient
+from portguard.cli.demo_stage import DemoError, Row, Samples, Stage, find_config
+from portguard.cli.demo_view import Happening, Tally, View, metric_lines, open_view
+from portguard.policy.reasons import RULE_BY_CODE, rule_of_vendor_status
+from portguard.sim.esme import BindRefused, LinkLost
+from portguard.sim.mailbox import Delivery
+from portguard.sim.message import Message
+from portguard.sim.mixes import MIXES, by_account
+from portguard.smpp.constants import ESME_ROK, UNBIND, status_name
+
+PAUSE: Final = 0.5
+WHOLE_SECONDS: Final = 55.0
+
+# These bind with smpplib, the others with our own ESME.
+SMPPLIB_ACCOUNTS: Final = ("bank01", "river01")
+# These may not bind: bank02 comes from a network that it does not have on file, bank03 is suspended.
+BARRED: Final = ("bank02", "bank03")
+# What the demo sets otherwise than the sample does, so that all that can become of a message is seen.
+TAGGED: Final = "trial01"
+DISCARDED: Final = "port_unregistered"
+
+# Of the registry's changes: a signature that is suspended and restored, one that is registered, an account suspended.
+KNOWN: Final = Message("freight01", "1069000014", "13805320201", "【云帆物流】您的快递正在派送中，请留意签收。")
+NEW: Final = Message("school01", "1069000013", "13800100202", "【启明研学】周六活动的集合时间改为八点，请准时到场。")
+NEW_ENTERPRISE: Final = "school"
+LEAVING: Final = Message("shoe01", "1066000032", "13807910203", "【行远鞋服】您的验证码为553081，5分钟内有效。")
+
+NEXT: Final = (
+    "portguard check -c config/portguard.toml          is the sample registry sound? break a row and see",
+    "portguard explain -c config/portguard.toml --account shoe01 --source 1066000032 --dest 13800100131 --text ...",
+    "portguard sim smsc --print                        an SMSC to run portguard in front of,",
+    "portguard run -c config/portguard.toml            portguard on the sample, and",
+    "portguard sim esme --mix day                      this demo's traffic, by hand",
+    "config/registry/README.md                         who may send what in the sample, and who may not",
+    "deploy/                                           systemd, Prometheus and Grafana",
+)
+
+
+@click.command()
+@click.option("--config", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Folder with portguard.toml and registry/; default: the sample in config/.")
+@click.option("--keep", is_flag=True, help="Keep the demo's folder: settings, registry and log.")
+@click.option("--pause", type=click.FloatRange(min=0), default=PAUSE, show_default=True,
+              help="Seconds between two messages of one account.")
+def demo(config: Path | None, keep: bool, pause: float) -> None:
+    """Show portguard at work: SMSC, portguard and several ESMEs on this machine, in under a minute.
+
+    Exit 0 when everything happened as designed, 1 when it did not, 130 after Ctrl-C.
+    """
+    console = Console()
+    config = config or find_config()
+    if config is None:
+        raise click.ClickException("no config/portguard.toml beside the package or here; say --config FOLDER")
+    try:
+        import smpplib  # noqa: F401
+    except ImportError:
+        raise click.ClickException("smpplib is one of the demo's clients: pip install smpplib") from None
+    try:
+        problems = asyncio.run(_timed(Play(config, console, keep, pause)))
+    except DemoError as error:
+        raise click.ClickException(str(error)) from None
+    except asyncio.CancelledError:
+        console.print("\ninterrupted; everything is stopped")
+        raise SystemExit(130) from None
+    for problem in problems:
+        console.print(f"not as designed: {problem}", style="bold red", markup=False)
+    if problems:
+        raise SystemExit(1)
+    console.print("Everything happened as designed.", style="bold green")
+
+
+async def _timed(play: "Play") -> list[str]:
+    """The play, ended in order by Ctrl-C, by SIGTERM and by the clock."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        async with asyncio.timeout(WHOLE_SECONDS):
+            return await play.run()
+    except TimeoutError:
+        raise DemoError(f"the demo took longer than {WHOLE_SECONDS:.0f} s") from None
+
+
+class Play:
+    """One performance."""
+
+    def __init__(self, config: Path, console: Console, keep: bool, pause: float) -> None:
+        self._config = config
+        self._console = console
+        self._keep = keep
+        self._pause = pause
+        self._view: View = open_view(console)
+        self._tally = Tally()
+        self._arrived: dict[str, Delivery] = {}
+        self._clients: dict[str, Client] = {}
+        self._problems: list[str] = []
+        self._stage: Stage
+
+    async def run(self) -> list[str]:
+        """All of it; what was not as designed."""
+        accounts = sorted({message.account for mix in MIXES.values() for message in mix.messages})
+        self._burst_messages = frozenset(MIXES["burst"].messages)
+        try:
+            self._view.stage("Setting up: a folder, free ports, a simulated SMSC, portguard as a process")
+            async with Stage(self._config, [*accounts, *BARRED], _change) as self._stage:
+                self._stage.keep = self._keep
+                self._stage.smsc.on_delivered(self._deliver)
+                self._view.note(f"portguard on 127.0.0.1:{self._stage.port}, SMSC on {self._stage.smsc.address}")
+                try:
+                    await self._bind(accounts)
+                    await self._ordinary()
+                    await self._limits()
+                    await self._reload()
+                    samples = await self._stage.metrics()
+                finally:
+                    await asyncio.gather(*(client.close() for client in self._clients.values()), return_exceptions=True)
+                self._view.close()
+                self._sum_up(samples)
+        finally:
+            self._view.close()
+        return self._problems
+
+    # -- the acts
+
+    async def _bind(self, accounts: list[str]) -> None:
+        self._view.stage("Binding: every account of the sample through portguard to the SMSC")
+        for account in accounts:
+            kind = SmpplibClient if account in SMPPLIB_ACCOUNTS else OwnClient
+            client = kind(self._stage.port, account, self._stage.passwords[account])
+            try:
+                await client.open()
+            except (ConnectionError, OSError) as error:
+                raise DemoError(f"{account} ({kind.kind}) could not bind: {error}\n{self._stage.log_tail()}") from None
+            self._clients[account] = client
+        kinds = [client.kind for client in self._clients.values()]
+        self._view.note(f"{kinds.count('esme')} of our own ESMEs and {kinds.count('smpplib')} of smpplib are bound")
+        for account in BARRED:
+            self._view.note(f"{account} may not bind: {await self._barred(account)}")
+
+    async def _barred(self, account: str) -> str:
+        """Try to bind an account that may not; what it was told."""
+        client = OwnClient(self._stage.port, account, self._stage.passwords[account])
+        try:
+            await client.open()
+        except BindRefused as refused:
+            return str(refused)
+        finally:
+            await client.close()
+        self._problems.append(f"{account} may not bind and could")
+        return "but it did"
+
+    async def _ordinary(self) -> None:
+        self._view.stage("A day's traffic, with each kind of violation in it")
+        messages = [_designed(message) for message in MIXES["day"].messages]
+        await asyncio.gather(*(self._paced(batch) for batch in by_account(messages).values()))
+        missing = {message.rule for message in messages} - set(self._tally.rows)
+        self._problems += [f"rule {rule} was designed to fire and never did" for rule in sorted(missing - {""})]
+
+    async def _limits(self) -> None:
+        burst, quota = MIXES["burst"].messages, MIXES["quota"].messages
+        self._view.stage(f"{burst[0].account} sends faster than it may, {quota[0].account} more than its daily cap")
+        done = await asyncio.gather(*(self._send(message) for message in burst))
+        refused = sum(happening.rule == "account_rate" for happening in done)
+        if not 0 < refused < len(burst):
+            self._problems.append(f"{refused} of a burst of {len(burst)} were refused by account_rate")
+        await asyncio.gather(*(self._send(message) for message in quota))
+
+    # -- the registry changes while they go on
+
+    async def _reload(self) -> None:
+        murmur = asyncio.create_task(self._murmur())
+        try:
+            await self._suspend_and_register()
+            await self._break()
+            await self._suspend_account()
+        finally:
+            murmur.cancel()
+            done = (await asyncio.gather(murmur, return_exceptions=True))[0]
+        if isinstance(done, Exception):
+            raise done
+        self._view.note("the other accounts went on sending all the while; every message was answered")
+
+    async def _suspend_and_register(self) -> None:
+        ours, new = KNOWN.text.partition("】")[0][1:], NEW.text.partition("】")[0][1:]
+        self._view.stage(f"Reload: 【{ours}】 is suspended, and 【{new}】 is registered, by editing tables")
+        await self._show(KNOWN, "allow", "")
+        await self._show(NEW, "reject", "signature_unregistered")
+
+        def edit() -> None:
+            self._stage.edit("signatures", lambda rows: _set_status(rows, "signature", ours, "suspended"))
+            self._stage.edit("signatures", lambda rows: rows.append({"signature": new, "enterprise": NEW_ENTERPRISE}))
+            self._stage.edit("scopes", lambda rows: rows.append(
+                {"signature": new, "enterprise": NEW_ENTERPRISE, "port": NEW.source_addr, "provider": "*"}
+            ))
+
+        await self._edited(edit)
+        await self._show(KNOWN, "reject", "signature_inactive")
+        await self._show(NEW, "allow", "")
+        await self._edited(
+            lambda: self._stage.edit("signatures", lambda rows: _set_status(rows, "signature", ours, "active"))
+        )
+        await self._show(KNOWN, "allow", "")
+
+    async def _break(self) -> None:
+        self._view.stage("Reload: a broken edit (a port of an enterprise that nobody knows)")
+        revision, failed = await self._stage.revision(), await self._failed()
+        self._stage.edit("ports", lambda rows: rows.append({"port": "10699999", "holder": "nobody"}))
+
+        async def refused() -> bool:
+            return await self._failed() > failed
+
+        await self._stage.until("the broken edit to be refused", refused)
+        if await self._stage.revision() != revision:
+            self._problems.append("a broken registry was taken")
+        self._view.note(f"refused, and revision {revision} goes on serving")
+        await self._show(KNOWN, "allow", "")
+        self._stage.edit("ports", lambda rows: rows.pop())
+
+    async def _failed(self) -> float:
+        """How many reloads were refused so far."""
+        return sum(count for result, count in (await self._stage.reloads()).items() if result not in ("", "success"))
+
+    async def _suspend_account(self) -> None:
+        account = LEAVING.account
+        self._view.stage(f"Reload: account {account} is suspended while it is bound")
+        client = self._clients[account]
+        assert isinstance(client, OwnClient)
+        # An answer that the SMSC still owes keeps the link up, so that one can see what a message gets then.
+        hold = self._stage.smsc.behaviour.hold
+        hold.add(LEAVING.destination_addr)
+        owed = asyncio.create_task(self._show(LEAVING, "allow", ""))
+        await self._edited(
+            lambda: self._stage.edit("accounts", lambda rows: _set_status(rows, "system_id", account, "suspended"))
+        )
+        await self._show(LEAVING, "reject", "account_inactive")
+        hold.clear()
+        self._stage.smsc.release()
+        await owed
+        async with asyncio.timeout(10):
+            await client.esme.ended()
+        if not any(pdu.command_id == UNBIND for pdu in client.esme.received):
+            self._problems.append(f"{account} was cut off without an unbind")
+        again = OwnClient(self._stage.port, account, self._stage.passwords[account])
+        try:
+            await again.open()
+            self._problems.append(f"{account} is suspended and could bind")
+        except BindRefused as refused:
+            self._view.note(f"{account} got the answer it was owed, was unbound, and may not come back: {refused}")
+        finally:
+            await again.close()
+
+    async def _edited(self, edit: Callable[[], None]) -> None:
+        before = await self._stage.revision()
+        edit()
+
+        async def swapped() -> bool:
+            return await self._stage.revision() not in ("", before)
+
+        await self._stage.until("the edited registry to serve", swapped)
+        self._view.note(f"revision {before} -> {await self._stage.revision()}")
+
+    async def _murmur(self) -> None:
+        """Clean traffic of the other accounts, without end."""
+        messages = [one for one in MIXES["clean"].messages if one.account != LEAVING.account]
+        while True:
+            for message in messages:
+                await self._send(message)
+                await asyncio.sleep(self._pause)
+
+    # -- one message
+
+    async def _paced(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            await self._send(message)
+            await asyncio.sleep(self._pause)
+
+    async def _show(self, message: Message, action: str, rule: str) -> None:
+        """A message whose fate the registry of the moment decides."""
+        await self._send(replace(message, action=action, rule=rule))
+
+    async def _send(self, message: Message) -> Happening:
+        client = self._clients[message.account]
+        try:
+            status, message_id = await client.submit(message)
+        except (LinkLost, OSError) as error:
+            self._stage.check_alive()
+            happening = self._happening(client, message, "lost", "", str(error))
+        else:
+            action, rule = self._fate(status, message_id)
+            happening = self._happening(client, message, action, rule, status_name(status))
+        self._tally.add(happening)
+        self._view.happened(happening)
+        if not happening.as_designed:
+            self._problems.append(happening.complaint)
+        return happening
+
+    def _fate(self, status: int, message_id: str) -> tuple[str, str]:
+        """Action and rule, as they can be told from outside: by vendor status, by tags, by what the SMSC got."""
+        if status != ESME_ROK:
+            rule = rule_of_vendor_status(status)
+            return "reject", rule.name if rule else ""
+        delivery = self._arrived.pop(message_id, None)
+        if delivery is None:
+            return "discard", ""
+        if delivery.tags is None:
+            return "allow", ""
+        rule = RULE_BY_CODE.get(delivery.tags.reason)
+        return "tag", rule.name if rule else ""
+
+    def _happening(self, client: Client, message: Message, action: str, rule: str, status: str) -> Happening:
+        if action == "discard":
+            rule = message.rule if message.action == "discard" else ""  # nothing on the wire tells why
+        wanted = (message.action, message.rule)
+        as_designed = (action, rule) == wanted or (message in self._burst_messages and action == "allow")
+        return Happening(
+            client=client.kind, account=message.account, source_addr=message.source_addr,
+            destination_addr=message.destination_addr, text=message.text or message.octets.hex(), action=action,
+            rule=rule, status=status, designed_action=message.action, designed_rule=message.rule,
+            as_designed=as_designed,
+        )
+
+    def _deliver(self, delivery: Delivery) -> None:
+        self._arrived[delivery.message_id] = delivery
+
+    # -- the end
+
+    def _sum_up(self, samples: Samples) -> None:
+        out = self._console
+        out.print()
+        out.print(self._tally.table("What became of the messages"))
+        out.print("\nFrom /metrics:", style="bold")
+        for line in metric_lines(samples):
+            out.print(f"  {line}", markup=False, highlight=False)
+        out.print("\nWhere to look next:", style="bold")
+        for line in NEXT:
+            out.print(f"  {line}", markup=False, highlight=False)
+        if self._keep:
+            line = f"{self._stage.folder}: what this demo ran on, and portguard.log"
+            out.print(f"  {line}", markup=False, highlight=False)
+        out.print()
+
+
+def _set_status(rows: list[Row], key: str, value: str, status: str) -> None:
+    """Set the status of every row whose `key` is `value`."""
+    for row in rows:
+        if row[key] == value:
+            row["status"] = status
+
+
+def _change(settings: dict[str, Any]) -> None:
+    """What the demo sets otherwise than the sample: refusals name their rule on the wire."""
+    policy = settings.setdefault("policy", {})
+    policy["mode"] = "enforce"
+    policy["status_style"] = "vendor"
+    policy.setdefault("accounts", {})[TAGGED] = {"mode": "tag"}
+    policy.setdefault("rules", {})[DISCARDED] = {"action": "discard"}
+
+
+def _designed(message: Message) -> Message:
+    """A message of the sample's traffic with its outcome under the demo's settings."""
+    if message.account == TAGGED and message.rule:
+        return replace(message, action="tag")
+    if message.rule == DISCARDED:
+        return replace(message, action="discard")
+    return message

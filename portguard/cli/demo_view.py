@@ -1,0 +1,199 @@
+"""What the demo shows: a live picture on a terminal, plain lines anywhere else, and the tables at the end.
+
+Noun: a *happening* is one message, who sent it and what became of it.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from portguard.cli.demo_stage import Samples
+from portguard.policy.reasons import CATALOGUE, RULE_BY_NAME
+
+COLOURS: Final = {"allow": "green", "tag": "yellow", "discard": "magenta", "reject": "red", "lost": "bold red"}
+SHOWN: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One message and its fate. `designed` is what should have become of it, as "action rule"."""
+
+    client: str
+    account: str
+    source_addr: str
+    destination_addr: str
+    text: str
+    action: str
+    rule: str
+    status: str
+    designed_action: str
+    designed_rule: str
+    as_designed: bool
+
+    @property
+    def fate(self) -> str:
+        """Action and rule, for people."""
+        if not self.rule:
+            return self.action if self.action != "reject" else f"reject {self.status}"
+        return f"{self.action} {RULE_BY_NAME[self.rule].code} {self.rule}"
+
+    @property
+    def complaint(self) -> str:
+        """What to say when it is not as designed."""
+        return (
+            f"{self.account} {self.source_addr} -> {self.destination_addr} {self.text!r}: designed"
+            f" {self.designed_action} {self.designed_rule}".rstrip() + f", became {self.fate} ({self.status})"
+        )
+
+
+class Tally:
+    """Counts by rule: sent, and what became of them. The rule is the observed one, "" for what was let through."""
+
+    COLUMNS: Final = ("sent", "reject", "discard", "tag", "allow", "lost")
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, int]] = {}
+
+    def add(self, happening: Happening) -> None:
+        """Count one."""
+        row = self.rows.setdefault(happening.rule or happening.designed_rule * (happening.action != "allow"), {})
+        for column in ("sent", happening.action):
+            row[column] = row.get(column, 0) + 1
+
+    def table(self, title: str) -> Table:
+        """As a table in the catalogue's order, what passed untouched first."""
+        table = Table(title=title, title_justify="left", header_style="bold")
+        table.add_column("rule")
+        for heading in ("sent", "refused", "discarded", "tagged", "delivered"):
+            table.add_column(heading, justify="right")
+        for name in ["", *(rule.name for rule in CATALOGUE)]:
+            row = self.rows.get(name)
+            if row is None:
+                continue
+            delivered = row.get("allow", 0) + row.get("tag", 0)
+            cells = [row["sent"], row.get("reject", 0), row.get("discard", 0), row.get("tag", 0), delivered]
+            label = f"{RULE_BY_NAME[name].code} {name}" if name else "(no rule: as it should be)"
+            table.add_row(label, *(str(cell) if cell else "·" for cell in cells))
+        return table
+
+
+class View(Protocol):
+    """Where the demo tells what happens."""
+
+    def stage(self, text: str) -> None:
+        """A new part of the story begins."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def happened(self, happening: Happening) -> None:
+        """A message met its fate."""
+
+    def close(self) -> None:
+        """Nothing more comes live."""
+
+
+class PlainView:
+    """One line a message, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def stage(self, text: str) -> None:
+        self._console.print(f"\n== {text}", markup=False, highlight=False)
+
+    def note(self, text: str) -> None:
+        self._console.print(f"   {text}", markup=False, highlight=False)
+
+    def happened(self, happening: Happening) -> None:
+        mark = " " if happening.as_designed else "!"
+        line = (
+            f" {mark} {happening.client:<8} {happening.account:<12} {happening.source_addr:<16}"
+            f" {masked(happening.destination_addr):<13} {happening.fate:<34} {happening.text}"
+        )
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        pass
+
+
+class LiveView:
+    """The newest messages and a tally, redrawn in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._newest: deque[Happening] = deque(maxlen=SHOWN)
+        self._notes: deque[str] = deque(maxlen=4)
+        self._stage = ""
+        self._tally = Tally()
+        self._live = Live(console=console, refresh_per_second=8, get_renderable=self._picture, transient=True)
+        self._live.start()
+
+    def stage(self, text: str) -> None:
+        self._stage = text
+        self._notes.clear()
+        self._live.console.print(Text(text, style="bold"))
+
+    def note(self, text: str) -> None:
+        self._notes.append(text)
+        self._live.console.print(Text(f"  {text}", style="dim"))
+
+    def happened(self, happening: Happening) -> None:
+        self._newest.append(happening)
+        self._tally.add(happening)
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _picture(self) -> RenderableType:
+        table = Table(expand=True, box=None, header_style="bold")
+        for heading, width in (("client", 8), ("account", 12), ("from", 16), ("to", 13), ("what became of it", 32)):
+            table.add_column(heading, width=width, no_wrap=True)
+        table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
+        for one in self._newest:
+            colour = COLOURS.get(one.action, "red") if one.as_designed else "bold white on red"
+            table.add_row(
+                one.client, one.account, one.source_addr, masked(one.destination_addr), Text(one.fate, style=colour),
+                Text(one.text),
+            )
+        counts: dict[str, int] = {}
+        for row in self._tally.rows.values():
+            for column, count in row.items():
+                counts[column] = counts.get(column, 0) + count
+        line = Text("  ".join(f"{name} {counts.get(name, 0)}" for name in Tally.COLUMNS if counts.get(name)))
+        return Group(Text(""), Text(self._stage, style="bold cyan"), table, line)
+
+
+def metric_lines(samples: Samples) -> list[str]:
+    """A few of the daemon's own numbers, one a line."""
+    revisions = [dict(labels).get("revision", "") for labels in samples.get("portguard_registry_info", {})]
+    lines = [f"portguard_registry_info: revision {', '.join(revisions)}"]
+    for name, label in (
+        ("portguard_messages_total", "action"),
+        ("portguard_pdus_total", "leg"),
+        ("portguard_registry_reloads_total", "result"),
+    ):
+        sums: dict[str, float] = {}
+        for labels, value in samples.get(name, {}).items():
+            key = dict(labels).get(label, "")
+            sums[key] = sums.get(key, 0.0) + value
+        lines.append(f"{name}: " + ", ".join(f"{key} {value:.0f}" for key, value in sorted(sums.items()) if value))
+    count = sum(samples.get("portguard_decision_seconds_count", {}).values())
+    if count:
+        mean = sum(samples.get("portguard_decision_seconds_sum", {}).values()) / count
+        lines.append(f"portguard_decision_seconds: {count:.0f} decisions, {mean * 1e6:.0f} µs each on average")
+    return lines
+
+
+def masked(number: str) -> str:
+    """A subscriber's number as it may be shown."""
+    return f"{number[:-8]}****{number[-4:]}" if len(number) >= 11 else number
+
+
+def open_view(console: Console) -> View:
+    """The view that fits where the output goes."""
+    return LiveView(console) if console.is_terminal else PlainView(console)
