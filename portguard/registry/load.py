@@ -94,7 +94,7 @@ _NO_FILES: Final[dict[str, str]] = {}
 def _table_files(folder: Path, problems: Problems) -> dict[str, str]:
     """The file of each table that is there; other files are left alone unless they look like a table."""
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(path.name for path in folder.iterdir())
     except NotADirectoryError:
         problems.add(str(folder), 0, "", "is not a folder; the registry is a folder of tables")
         return _NO_FILES

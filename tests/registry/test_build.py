@@ -163,6 +163,16 @@ def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", built.revision]
 
 
+def test_two_builds_at_once_both_come_out_whole(tmp_path: Path) -> None:
+    folder = write(tmp_path / "registry", sound())
+    command = [sys.executable, "-m", "portguard.registry.build", str(folder), str(tmp_path / "out")]
+    processes = [subprocess.Popen(command, cwd=SAMPLE.parents[1], stdout=subprocess.PIPE) for _ in range(2)]
+    results = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert results[0]["path"] == results[1]["path"]
+    Image(results[0]["path"]).close()
+
+
 def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (256 << 10, 256 << 10))
 
