@@ -9,6 +9,7 @@ DESIGN §4 has the rules of resolution: longest prefix, carve-outs, sublease cha
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from portguard.policy.counters import Limits
@@ -38,7 +39,7 @@ from portguard.policy.grant import (
     Scope,
 )
 from portguard.policy.rules import RuleSettings
-from portguard.registry.image import Image, PortRecord, ScopeRecord, SignatureRecord, SubleaseRecord
+from portguard.registry.image import Image, PortRecord, ScopeRecord, SignatureRecord, SubleaseRecord, WordRecord
 from portguard.registry.subscriber import subscriber
 from portguard.sms.canonical import bracket_or_width_only, canonical_signature
 from portguard.sms.category import load_default, parse, table
@@ -120,7 +121,7 @@ class Revision:
         self.options = settings.options
         self.zone = ZoneInfo(timezone)
         self.country = country
-        self.lexicon = Lexicon([*load_default(), *((w, *parse(name), weight) for w, name, weight in image.words())])
+        self.lexicon = _lexicon(tuple(image.words()))
         self.digest = image.meta.digest
         self.octets = bytes.fromhex(image.meta.digest)
         self._regions: dict[str, str] = {}
@@ -431,6 +432,12 @@ def _chains(
             continue
         above = by_lessee.get(first.lessor, ())
         walks.extend([row, *walk] for row in above if first.port.startswith(row.port))
+
+
+@lru_cache(maxsize=2)
+def _lexicon(words: tuple[WordRecord, ...]) -> Lexicon:
+    """The default words and the registry's own; most revisions have those of the one before, and share its lexicon."""
+    return Lexicon([*load_default(), *((word, *parse(name), weight) for word, name, weight in words)])
 
 
 def _both(a: bytes, b: bytes) -> bytes:
