@@ -37,7 +37,16 @@ from portguard.policy.grant import (
 from portguard.policy.lookup import NO_GRANT, NO_PORT, SECONDS_A_DAY, EngineOptions, Lookup
 from portguard.policy.revision import Revision
 from portguard.policy.schedule import delivery_time
-from portguard.smpp.constants import ESM_UDHI, ESME_RINVSCHED, ESME_ROK, SUBMIT_MULTI, TON_ALPHANUMERIC
+from portguard.smpp.constants import (
+    ESM_UDHI,
+    ESME_RINVSCHED,
+    ESME_ROK,
+    ESME_RREPLACEFAIL,
+    ESME_RSUBMITFAIL,
+    REPLACE_SM,
+    SUBMIT_MULTI,
+    TON_ALPHANUMERIC,
+)
 from portguard.smpp.scan import Scan, cstring_end
 from portguard.sms.charset import ascii_brackets, decode, is_binary
 from portguard.sms.text import Text
@@ -328,6 +337,8 @@ class Engine(Lookup):
                 action = MONITOR
             self.rule = ordinal(first)
             self.status = a.status[self.rule]
+            if s.command_id == REPLACE_SM and self.status == ESME_RSUBMITFAIL:
+                self.status = ESME_RREPLACEFAIL
         if action < DISCARD and self.quota_key != "":
             self.limits.add(self.quota_key, self.quota_day, self.quota_messages)
         self.action = action
@@ -338,7 +349,7 @@ class Engine(Lookup):
         """What TLV verdict says of the last message: 1 tagged, 2 would be rejected, 3 would be discarded."""
         if self.action != TAG:
             return 0
-        would: i64 = self.hits & (a.would_reject | a.would_discard)
+        would: i64 = self.hits & (a.would_reject | a.would_discard) & ~self.soft
         if would == 0:
             return 1
         if would & -would & a.would_discard != 0:

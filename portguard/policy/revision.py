@@ -298,9 +298,9 @@ class Revision:
         grant.detail = detail
         grant.own_width = own_width
         if bracketed:
-            detail.form_error = form_error(
-                text, self.options.signature_min, self.options.signature_max, self.options.signature_characters
-            ) or ""
+            # A sender's own signature in another width has the form of the one on file: 203 says what is wrong with it.
+            form, o = name if own_width else text, self.options
+            detail.form_error = form_error(form, o.signature_min, o.signature_max, o.signature_characters) or ""
             if detail.form_error:
                 grant.hits |= HIT_201
         registrations = detail.registrations = self.image.signatures(name) if name else []

@@ -1,4 +1,4 @@
-"""Registry folders and desks from Python rows: what the tests of the decision start from.
+"""Registry folders and revisions from Python rows: what the tests of the decision start from.
 
 `Tables` are rows by table; a row has only the fields that say something. Lists are written as on file, with `|`.
 """
@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from portguard.policy.assembly import build_revision
-from portguard.policy.desk import Desk
 from portguard.policy.options import PolicyOptions
 from portguard.policy.revision import Revision
 from portguard.registry.build import build
@@ -40,16 +39,15 @@ def write(folder: Path, tables: Tables) -> Path:
     return folder
 
 
-def revision(folder: Path, tables: Tables, policy: Mapping[str, object] | None = None) -> Revision:
-    """A revision of the tables under `[policy]`, whose mode is "enforce" unless set. Files go under `folder`."""
-    built = build(write(folder / "registry", tables), folder / "revisions", TIMEZONE, "86")
-    options = msgspec.convert({"mode": "enforce", **(policy or {})}, PolicyOptions)
-    return build_revision(Image(built.path), options, TIMEZONE, "86")
+def image(place: Path, tables: Tables) -> Image:
+    """The tables as an image, built under `place`."""
+    return Image(build(write(place / "registry", tables), place / "revisions", TIMEZONE, "86").path)
 
 
-def desk(folder: Path, tables: Tables, **policy: object) -> Desk:
-    """A Desk over the tables under `[policy]`."""
-    return Desk(revision(folder, tables, policy), OWN_TAGS)
+def revision(on_file: Image, policy: Mapping[str, object]) -> Revision:
+    """The image under a `[policy]`, whose mode is "enforce" unless set."""
+    options = msgspec.convert({"mode": "enforce", **policy}, PolicyOptions)
+    return build_revision(on_file, options, TIMEZONE, "86")
 
 
 def when(text: str) -> float:

@@ -33,7 +33,7 @@ NORTH, EAST, SOUTH, ABROAD = "13910001234", "13916001234", "13918001234", "+8529
 
 @dataclass(frozen=True)
 class Case:
-    """A message and its designed verdict; `about` is the rule it is there for, `code` the one that it gets (0 for none)."""
+    """A message and its designed verdict; `about` is the rule it is there for, `code` the one it gets (or 0)."""
 
     about: int
     action: str
@@ -200,7 +200,8 @@ SIGNATURE = [
     keeps(200, "at the head after white space", text="　 【星辰商城】" + CODE),
     keeps(200, "at the tail", text=CODE + "【星辰商城】"),
     keeps(200, "at the tail before white space", text=CODE + "【星辰商城】 \r\n"),
-    keeps(200, "square brackets where the coding has no others", text="[GoodTea]Your verification code is 1234", coding=0),
+    keeps(200, "square brackets where the coding has no others", text="[GoodTea]Your verification code is 1234",
+          coding=0),
     keeps(200, "the port asks for none", source="106900081", text=CODE),
     breaks(201, "empty brackets", text="【】" + CODE),
     breaks(201, "one character", text="【星】" + CODE),
@@ -234,7 +235,8 @@ SIGNATURE = [
     keeps(205, "ended yesterday, the day before", text="【旧日商行】" + CODE, at="2026-11-10T23:59:59"),
     breaks(205, "scheduled for the day after its last",
            pdu=submit(OK, ucs2("【今日商行】" + CODE), schedule=b"261112000000032+")),
-    keeps(205, "scheduled for when it begins", pdu=submit(OK, ucs2("【未来商行】" + CODE), schedule=b"000001000000000R")),
+    keeps(205, "scheduled for when it begins",
+          pdu=submit(OK, ucs2("【未来商行】" + CODE), schedule=b"000001000000000R")),
 ]
 
 SCOPE = [

@@ -23,6 +23,7 @@ TABLES: Tables = {
         {"system_id": "first", "enterprise": "first"},
         {"system_id": "second", "enterprise": "second"},
         {"system_id": "third", "enterprise": "third"},
+        {"system_id": "mall", "enterprise": "mall"},
         {"system_id": "tea", "enterprise": "tea"},
         {"system_id": "bank", "enterprise": "bank"},
         {"system_id": "frozen", "enterprise": "frozen"},
@@ -52,6 +53,7 @@ TABLES: Tables = {
         {"port": "10690012", "holder": "first", "status": "revoked"},
         {"port": "10690013", "holder": "first", "valid_from": "2026-11-11", "valid_until": "2026-11-11"},
         {"port": "10690014", "holder": "first", "status": "suspended"},  # leased on and on
+        {"port": "10690015", "holder": "first", "categories": "verification", "signature_required": "true"},
     ],
     "subleases": [
         {"port": "10690001", "lessor": "first", "lessee": "second"},
@@ -101,7 +103,8 @@ TABLES: Tables = {
         *(
             {"signature": signature, "enterprise": "mall", "provider": "*"}
             for signature in (
-                "星辰商城", "Apple商店", "同名品牌", "旧日商行", "未来商行", "停用商行", "注销商行", "今日商行", "星辰模板",
+                "星辰商城", "Apple商店", "同名品牌", "旧日商行", "未来商行", "停用商行", "注销商行", "今日商行",
+                "星辰模板",
             )
         ),
         {"signature": "同名品牌", "enterprise": "bank", "provider": "*"},
@@ -117,7 +120,10 @@ TABLES: Tables = {
         {"signature": "星辰限量", "enterprise": "mall", "provider": "*", "daily_cap": 2},
         {"signature": "星辰专线", "enterprise": "mall", "port": "1069000812", "provider": "*"},
         {"signature": "星辰专线", "enterprise": "mall", "port": "1069000813", "provider": "*", "status": "suspended"},
-        {"signature": "星辰专线", "enterprise": "mall", "port": "1069000814", "provider": "*", "valid_until": "2026-11-10"},
+        {
+            "signature": "星辰专线", "enterprise": "mall", "port": "1069000814", "provider": "*",
+            "valid_until": "2026-11-10",
+        },
         {"signature": "星辰专线", "enterprise": "mall", "port": "10690009", "provider": "*"},
         {"signature": "星辰代发", "enterprise": "mall", "provider": "second"},
         {"signature": "星辰自营", "enterprise": "mall", "port": "10690001"},
