@@ -5,9 +5,11 @@ operator, so it is an argument: one of the CHARSET numbers. Knows nothing of PDU
 header.
 """
 
+from codecs import utf_16_be_encode
 from typing import Final
 
 from portguard.sms import gsm7
+from portguard.sms.text import is_sound
 
 CHARSET_GSM7: Final = 0
 CHARSET_GSM7_PACKED: Final = 1
@@ -67,19 +69,26 @@ def decode(body: bytes, data_coding: int, charset: int, udh: int = 0) -> bytes |
     UTF-8 or GBK, binary and reserved codings. One leading byte order mark under UCS-2 is dropped. `udh` matters only
     to packed GSM septets, which begin on a septet boundary after it.
     """
-    meaning = _UCS2 if data_coding == 8 else _meaning(data_coding, charset)
+    if data_coding == 8:
+        return _ucs2(body)
+    meaning = _meaning(data_coding, charset)
     try:
-        if meaning == _UCS2:
-            body.decode("utf-16-be")
-            return body[2:] if body[:2] == _BOM else body
         if meaning <= CHARSET_GSM7_PACKED:
             text = gsm7.decode(gsm7.unpack(body, _fill(udh)) if meaning == CHARSET_GSM7_PACKED else body)
-            return None if text is None else text.encode("utf-16-be")
+            return None if text is None else utf_16_be_encode(text)[0]
+        if meaning == _UCS2:
+            return _ucs2(body)
         if meaning >= _BINARY:
             return None
-        return body.decode(_CODEC[meaning]).encode("utf-16-be")
+        return utf_16_be_encode(body.decode(_CODEC[meaning]))[0]
     except UnicodeDecodeError:
         return None
+
+
+def _ucs2(body: bytes) -> bytes | None:
+    if not is_sound(body):
+        return None
+    return body[2:] if body[:2] == _BOM else body
 
 
 def encode(text: str, data_coding: int, charset: int, udh: int = 0) -> bytes:

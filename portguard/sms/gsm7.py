@@ -4,6 +4,7 @@ Septets are octets below 0x80 here; packing (§6.1.2.1) is a separate step, sinc
 nothing of data_coding.
 """
 
+from codecs import charmap_decode
 from typing import Final
 
 ESCAPE: Final = 0x1B
@@ -28,7 +29,7 @@ def decode(septets: bytes) -> str | None:
     if not septets.isascii():
         return None
     if ESCAPE not in septets:
-        return septets.decode("latin-1").translate(_MAIN)
+        return charmap_decode(septets, "strict", ALPHABET)[0]
     text: list[str] = []
     escaped = False
     for septet in septets:
@@ -42,9 +43,6 @@ def decode(septets: bytes) -> str | None:
     if escaped:
         text.append(" ")
     return "".join(text)
-
-
-_MAIN: Final = dict(enumerate(ALPHABET))
 
 
 def encode(text: str) -> bytes:

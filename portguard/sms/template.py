@@ -15,9 +15,8 @@ TEXT_LIMIT: Final = 4096
 _VARIABLE: Final = re.compile(r"\{[^{}]*\}")
 _HEAD: Final = re.compile(r"\s*(?:【[^【】]{0,64}】|\[[^\[\]]{0,64}\])")
 _TAIL: Final = re.compile(r"(?:【[^【】]{0,64}】|\[[^\[\]]{0,64}\])$")
-_LINK: Final = re.compile(
-    r"[a-z]{2,8}://|\b[a-z0-9-]{1,63}\.(?:[a-z0-9-]{1,63}\.){0,4}[a-z]{2,12}\b/?", re.IGNORECASE | re.ASCII
-)
+# What makes a link of a text: enough of it to be found, so that no variable may hold it.
+_LINK: Final = re.compile(r"://|[a-z0-9]\.[a-z]{2}", re.IGNORECASE | re.ASCII)
 
 
 class Template:
@@ -36,13 +35,34 @@ class Template:
         """Whether `text`, a whole message, is this template with its variables filled in."""
         return Templates([self]).match(text) is not None
 
-    def fits(self, plain: str, free: int) -> bool:
-        """Whether a text without its signature fits; bit n+1 of `free`: character n may be in a variable."""
+    def fits(self, plain: str, links: list[tuple[int, int]]) -> bool:
+        """Whether a text without its signature fits; `links` are the spans that may not be in a variable."""
         literals = self._literals
-        if not plain.startswith(literals[0]):
+        if not plain.startswith(literals[0]) or not plain.endswith(literals[-1]):
             return False
-        reached = 1 << len(literals[0])
-        for literal in literals[1:]:
+        if len(literals) == 1:
+            return plain == literals[0]
+        # First as a reader would: every variable as short as possible. That settles nearly all messages.
+        start = len(literals[0])
+        simple = not links
+        for literal in literals[1:-1]:
+            found = plain.find(literal, start + 1)
+            if found < 0:
+                return False
+            simple = simple and found - start <= VARIABLE_LIMIT
+            start = found + len(literal)
+        if simple and 0 < len(plain) - len(literals[-1]) - start <= VARIABLE_LIMIT:
+            return True
+        return self._fits_somehow(plain, links)
+
+    def _fits_somehow(self, plain: str, links: list[tuple[int, int]]) -> bool:
+        """As `fits`, following every way to divide the text between the variables."""
+        # Bit n+1 of `free`: character n may be in a variable.
+        free = (1 << len(plain) + 1) - 2
+        for first, last in links:
+            free &= ~((1 << last + 1) - (1 << first + 1))
+        reached = 1 << len(self._literals[0])
+        for literal in self._literals[1:]:
             reached = _after(literal, plain, _variable(reached, free))
             if not reached:
                 return False
@@ -62,11 +82,9 @@ class Templates:
         if len(text) > TEXT_LIMIT:
             return None
         plain = _plain(text)
-        free = (1 << len(plain) + 1) - 2
-        for link in _LINK.finditer(plain):
-            free &= ~((1 << link.end() + 1) - (1 << link.start() + 1))
+        links = [link.span() for link in _LINK.finditer(plain)] if "." in plain or "://" in plain else []
         for template in self._templates:
-            if template.fits(plain, free):
+            if template.fits(plain, links):
                 return template
         return None
 

@@ -201,3 +201,22 @@ def after_signature(raw: bytes, end: i64) -> i64:
             return position + 2
         position += 2
     return 0
+
+
+def is_sound(raw: bytes) -> bool:
+    """Whether octets are UTF-16BE: an even number of them, and every surrogate in its pair."""
+    end: i64 = len(raw)
+    if end & 1:
+        return False
+    position: i64 = 0
+    while position < end:
+        unit: i64 = i64(read_i16_be(raw, position)) & 0xF800
+        position += 2
+        if unit != 0xD800:
+            continue
+        if i64(read_i16_be(raw, position - 2)) & 0x0400 or position >= end:
+            return False
+        if i64(read_i16_be(raw, position)) & 0xFC00 != 0xDC00:
+            return False
+        position += 2
+    return True
