@@ -179,18 +179,18 @@ class _Fields:
                 return msgspec.convert(raw, self._row_type, strict=False)
             except msgspec.ValidationError:
                 pass
-        for name, message in self._faults(raw):
+        for name, message in self._faults(raw, file, problems):
             problems.add(file, number, name, message)
         return None
 
-    def _faults(self, raw: RawRow) -> Iterator[tuple[str, str]]:
+    def _faults(self, raw: RawRow, file: str, problems: Problems) -> Iterator[tuple[str, str]]:
         odd = dict(_oddities(raw))
         for name in self.required:
             if name not in raw:
                 yield name, f"is blank; {described(self.types[name])} is expected"
         for name, value in raw.items():
             if name not in self.types:
-                yield name, f"is no field of this table{nearest(name, self.types)}"
+                yield name, f"is no field of this table{problems.hint(file, name, self.types)}"
             elif name in odd:
                 yield name, odd[name]
             else:

@@ -1,13 +1,13 @@
 """What is wrong with a registry, said so that its administrator knows where to look and what to do.
 
 Nouns: a *problem* names a file, a row (the line in the file), a field and what was expected there; *problems* is the
-list of one run, which keeps the first thousand and counts the rest, so that a file in the wrong encoding does not
-fill the memory. Knows no table.
+list of one run, which keeps the first thousand of each file and counts the rest, so that a file in the wrong encoding
+neither fills the memory nor hides what is wrong elsewhere. Knows no table.
 """
 
 import difflib
 from collections.abc import Iterable
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ KEPT: Final = 1000
 _LONGEST_NAME: Final = 300
 
 # Comparing with more names than this would take seconds for a table full of misspelt ones.
-_COMPARED: Final = 300
+_COMPARED: Final = 100
 
 
 class Problem(Struct, frozen=True):
@@ -34,24 +34,35 @@ class Problem(Struct, frozen=True):
 
 
 class Problems:
-    """Problems in the order in which they were found; `count` also counts those beyond the ones kept."""
+    """Problems in the order in which they were found; `count` also counts those beyond the ones kept of a file."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self.kept: list[Problem] = []
         self.count = 0
         self._limit = kept
+        self._by_file: dict[str, int] = {}
 
     def add(self, file: str, row: int, field: str, message: str) -> None:
         self.count += 1
-        if len(self.kept) < self._limit:
-            # What a file or a column is called comes from outside, and the line goes to a terminal.
-            self.kept.append(Problem(_plain(file), row, _plain(field), message))
+        # What a file or a column is called comes from outside, and the line goes to a terminal.
+        file = _plain(file)
+        found = self._by_file[file] = self._by_file.get(file, 0) + 1
+        if found <= self._limit:
+            self.kept.append(Problem(file, row, _plain(field), message))
+
+    def hint(self, file: str, name: str, known: Iterable[str]) -> str:
+        """`nearest`, while a problem of this file is still kept: comparing names a million times takes hours."""
+        return nearest(name, known) if self._by_file.get(file, 0) < self._limit else ""
 
     def lines(self) -> list[str]:
-        """One line a problem, by file and row, and a last one for those that were left out."""
-        shown = [str(problem) for problem in sorted(self.kept, key=lambda p: (p.file, p.row))]
-        if self.count > len(self.kept):
-            shown.append(f"... and {self.count - len(self.kept):,} more")
+        """One line a problem, by file and row, and after a file's a line that counts those left out."""
+        shown: list[str] = []
+        ordered = sorted(self.kept, key=lambda problem: (problem.file, problem.row))
+        for file, problems in groupby(ordered, key=lambda problem: problem.file):
+            shown.extend(map(str, problems))
+            left_out = self._by_file[file] - self._limit
+            if left_out > 0:
+                shown.append(f"{file}: ... and {left_out:,} more")
         return shown
 
 

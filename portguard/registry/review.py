@@ -12,7 +12,7 @@ from portguard.registry.hours import Span, parse_span
 from portguard.registry.load import Registry, Table
 from portguard.registry.model import EnterpriseRow, PortRow, ScopeRow, SignatureRow, SubleaseRow
 from portguard.registry.ports import Leases, Prefixes
-from portguard.registry.problems import Problems, nearest
+from portguard.registry.problems import Problems
 from portguard.registry.subscriber import region_prefix
 from portguard.sms.canonical import canonical_signature
 from portguard.sms.category import parse
@@ -84,7 +84,12 @@ class Review:
         if id in self.enterprises:
             return True
         if self.registry.enterprises.complete:
-            self.error(table, line, field, f"{id!r} is no id in enterprises{nearest(id, self.enterprises)}")
+            self.error(
+                table,
+                line,
+                field,
+                f"{id!r} is no id in enterprises{self.errors.hint(table.file, id, self.enterprises)}",
+            )
         return False
 
     def check_dates(self, table: Table[Any], line: int, row: DatedRow) -> None:
@@ -105,7 +110,7 @@ class Review:
             if name in self.region_names or not self.registry.regions.complete:
                 continue
             if self.registry.regions:
-                message = f"{name!r} is no region in regions{nearest(name, self.region_names)}"
+                message = f"{name!r} is no region in regions{self.errors.hint(table.file, name, self.region_names)}"
                 self.error(table, line, "regions", message)
             elif name not in self._unknown_regions:
                 self._unknown_regions.add(name)

@@ -322,4 +322,4 @@ def test_a_flood_of_errors_is_bounded(tmp_path: Path) -> None:
     _, problems = load(with_ports(tmp_path, text))
     assert problems.count == 5000
     assert len(problems.lines()) == 1001
-    assert problems.lines()[-1] == "... and 4,000 more"
+    assert problems.lines()[-1] == "ports.csv: ... and 4,000 more"

@@ -11,11 +11,14 @@ def test_lines_by_file_and_row() -> None:
     assert problems.lines() == ["a.csv: whole file", "b.csv:1: whole row", "b.csv:2: port: two"]
 
 
-def test_more_than_are_kept_are_counted() -> None:
+def test_more_of_a_file_than_are_kept_are_counted() -> None:
     problems = Problems(kept=2)
     for row in range(5):
         problems.add("a.csv", row + 1, "", "x")
-    assert problems.lines() == ["a.csv:1: x", "a.csv:2: x", "... and 3 more"]
+    problems.add("b.csv", 1, "", "y")
+    assert problems.lines() == ["a.csv:1: x", "a.csv:2: x", "a.csv: ... and 3 more", "b.csv:1: y"]
+    assert problems.hint("a.csv", "hodler", ["holder"]) == ""
+    assert problems.hint("b.csv", "hodler", ["holder"]) == "; did you mean holder?"
 
 
 def test_names_from_outside_are_quoted_where_they_must_be() -> None:
