@@ -6,6 +6,7 @@ the exit code says whether they agree.
 """
 
 import asyncio
+import itertools
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from portguard.cli.demo_crew import Client, OwnClient, SmpplibClient
 from portguard.cli.demo_stage import DemoError, Row, Samples, Stage, find_config
-from portguard.cli.demo_view import Happening, Tally, View, metric_lines, open_view
+from portguard.cli.demo_view import Happening, Tally, View, metric_lines, open_view, sums
 from portguard.policy.reasons import RULE_BY_CODE, rule_of_vendor_status
 from portguard.sim.esme import BindRefused, LinkLost
 from portguard.sim.mailbox import Delivery
@@ -25,7 +26,7 @@ from portguard.sim.message import Message
 from portguard.sim.mixes import MIXES, by_account
 from portguard.smpp.constants import ESME_ROK, UNBIND, status_name
 
-PAUSE: Final = 0.5
+PAUSE: Final = 0.8
 WHOLE_SECONDS: Final = 55.0
 
 # These bind with smpplib, the others with our own ESME.
@@ -130,6 +131,7 @@ class Play:
                     await self._limits()
                     await self._reload()
                     samples = await self._stage.metrics()
+                    self._compare(samples)
                 finally:
                     await asyncio.gather(*(client.close() for client in self._clients.values()), return_exceptions=True)
                 self._view.close()
@@ -186,17 +188,16 @@ class Play:
     # -- the registry changes while they go on
 
     async def _reload(self) -> None:
-        murmur = asyncio.create_task(self._murmur())
+        over = asyncio.Event()
+        murmur = asyncio.create_task(self._murmur(over))
         try:
             await self._suspend_and_register()
             await self._break()
             await self._suspend_account()
         finally:
-            murmur.cancel()
-            done = (await asyncio.gather(murmur, return_exceptions=True))[0]
-        if isinstance(done, Exception):
-            raise done
-        self._view.note("the other accounts went on sending all the while; every message was answered")
+            over.set()
+            sent = await murmur
+        self._view.note(f"{sent} messages of the other accounts were sent meanwhile, and every one was answered")
 
     async def _suspend_and_register(self) -> None:
         ours, new = KNOWN.text.partition("】")[0][1:], NEW.text.partition("】")[0][1:]
@@ -204,25 +205,21 @@ class Play:
         await self._show(KNOWN, "allow", "")
         await self._show(NEW, "reject", "signature_unregistered")
 
-        def edit() -> None:
-            self._stage.edit("signatures", lambda rows: _set_status(rows, "signature", ours, "suspended"))
-            self._stage.edit("signatures", lambda rows: rows.append({"signature": new, "enterprise": NEW_ENTERPRISE}))
-            self._stage.edit("scopes", lambda rows: rows.append(
-                {"signature": new, "enterprise": NEW_ENTERPRISE, "port": NEW.source_addr, "provider": "*"}
-            ))
+        def register(rows: list[Row]) -> None:
+            _set_status(rows, "signature", ours, "suspended")
+            rows.append({"signature": new, "enterprise": NEW_ENTERPRISE})
 
-        await self._edited(edit)
+        scope = {"signature": new, "enterprise": NEW_ENTERPRISE, "port": NEW.source_addr, "provider": NEW_ENTERPRISE}
+        await self._edited(signatures=register, scopes=lambda rows: rows.append(scope))
         await self._show(KNOWN, "reject", "signature_inactive")
         await self._show(NEW, "allow", "")
-        await self._edited(
-            lambda: self._stage.edit("signatures", lambda rows: _set_status(rows, "signature", ours, "active"))
-        )
+        await self._edited(signatures=lambda rows: _set_status(rows, "signature", ours, "active"))
         await self._show(KNOWN, "allow", "")
 
     async def _break(self) -> None:
         self._view.stage("Reload: a broken edit (a port of an enterprise that nobody knows)")
         revision, failed = await self._stage.revision(), await self._failed()
-        self._stage.edit("ports", lambda rows: rows.append({"port": "10699999", "holder": "nobody"}))
+        self._stage.edit(ports=lambda rows: rows.append({"port": "10699999", "holder": "nobody"}))
 
         async def refused() -> bool:
             return await self._failed() > failed
@@ -232,7 +229,7 @@ class Play:
             self._problems.append("a broken registry was taken")
         self._view.note(f"refused, and revision {revision} goes on serving")
         await self._show(KNOWN, "allow", "")
-        self._stage.edit("ports", lambda rows: rows.pop())
+        self._stage.edit(ports=lambda rows: rows.pop())
 
     async def _failed(self) -> float:
         """How many reloads were refused so far."""
@@ -247,9 +244,7 @@ class Play:
         hold = self._stage.smsc.behaviour.hold
         hold.add(LEAVING.destination_addr)
         owed = asyncio.create_task(self._show(LEAVING, "allow", ""))
-        await self._edited(
-            lambda: self._stage.edit("accounts", lambda rows: _set_status(rows, "system_id", account, "suspended"))
-        )
+        await self._edited(accounts=lambda rows: _set_status(rows, "system_id", account, "suspended"))
         await self._show(LEAVING, "reject", "account_inactive")
         hold.clear()
         self._stage.smsc.release()
@@ -267,9 +262,10 @@ class Play:
         finally:
             await again.close()
 
-    async def _edited(self, edit: Callable[[], None]) -> None:
+    async def _edited(self, **changes: Callable[[list[Row]], object]) -> None:
+        """Edit tables and wait until the daemon serves what they say now."""
         before = await self._stage.revision()
-        edit()
+        self._stage.edit(**changes)
 
         async def swapped() -> bool:
             return await self._stage.revision() not in ("", before)
@@ -277,13 +273,17 @@ class Play:
         await self._stage.until("the edited registry to serve", swapped)
         self._view.note(f"revision {before} -> {await self._stage.revision()}")
 
-    async def _murmur(self) -> None:
-        """Clean traffic of the other accounts, without end."""
-        messages = [one for one in MIXES["clean"].messages if one.account != LEAVING.account]
-        while True:
-            for message in messages:
-                await self._send(message)
-                await asyncio.sleep(self._pause)
+    async def _murmur(self, over: asyncio.Event) -> int:
+        """Clean traffic of the other accounts until it is over; the number of messages."""
+        messages = [one for one in MIXES["clean"].messages if one.account not in (LEAVING.account, KNOWN.account)]
+        sent = 0
+        for message in itertools.cycle(messages):
+            if over.is_set():
+                break
+            await self._send(message)
+            sent += 1
+            await asyncio.sleep(self._pause / 4)
+        return sent
 
     # -- one message
 
@@ -342,19 +342,28 @@ class Play:
 
     # -- the end
 
+    def _compare(self, samples: Samples) -> None:
+        """The daemon's own counts against what was seen from both ends."""
+        counted = sums(samples, "portguard_messages_total", "action")
+        seen = self._tally.by_action()
+        if {action: int(count) for action, count in counted.items() if count} != seen:
+            self._problems.append(f"portguard_messages_total says {counted}, and {seen} were seen")
+        if self._stage.smsc.stats.accepted != seen.get("allow", 0) + seen.get("tag", 0):
+            self._problems.append(f"the SMSC accepted {self._stage.smsc.stats.accepted} messages, and {seen} were seen")
+
     def _sum_up(self, samples: Samples) -> None:
         out = self._console
         out.print()
         out.print(self._tally.table("What became of the messages"))
         out.print("\nFrom /metrics:", style="bold")
         for line in metric_lines(samples):
-            out.print(f"  {line}", markup=False, highlight=False)
+            out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         out.print("\nWhere to look next:", style="bold")
         for line in NEXT:
-            out.print(f"  {line}", markup=False, highlight=False)
+            out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         if self._keep:
             line = f"{self._stage.folder}: what this demo ran on, and portguard.log"
-            out.print(f"  {line}", markup=False, highlight=False)
+            out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         out.print()
 
 

@@ -82,16 +82,19 @@ class Stage:
             reader = csv.DictReader(lines)
             return list(reader.fieldnames or []), list(reader)
 
-    def edit(self, name: str, change: Callable[[list[Row]], object]) -> None:
-        """Rewrite a table, whole and at once, as an administrator's editor does."""
-        heading, rows = self.table(name)
-        change(rows)
-        beside = self._path(name).with_suffix(".csv.tmp")
-        with beside.open("w", encoding="utf-8", newline="") as lines:
-            writer = csv.DictWriter(lines, heading, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        beside.replace(self._path(name))
+    def edit(self, **changes: Callable[[list[Row]], object]) -> None:
+        """Rewrite tables, each whole and all at once, as an administrator's editor does."""
+        beside = self.folder / "edited"
+        beside.mkdir(exist_ok=True)
+        for name, change in changes.items():
+            heading, rows = self.table(name)
+            change(rows)
+            with (beside / f"{name}.csv").open("w", encoding="utf-8", newline="") as lines:
+                writer = csv.DictWriter(lines, heading, restval="", lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+        for name in changes:
+            (beside / f"{name}.csv").replace(self._path(name))
 
     def _path(self, name: str) -> Path:
         return self.folder / "registry" / f"{name}.csv"

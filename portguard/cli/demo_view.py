@@ -54,8 +54,6 @@ class Happening:
 class Tally:
     """Counts by rule: sent, and what became of them. The rule is the observed one, "" for what was let through."""
 
-    COLUMNS: Final = ("sent", "reject", "discard", "tag", "allow", "lost")
-
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, int]] = {}
 
@@ -65,13 +63,22 @@ class Tally:
         for column in ("sent", happening.action):
             row[column] = row.get(column, 0) + 1
 
+    def by_action(self) -> dict[str, int]:
+        """Counts over all rules."""
+        found: dict[str, int] = {}
+        for row in self.rows.values():
+            for action in COLOURS:
+                if action in row:
+                    found[action] = found.get(action, 0) + row[action]
+        return found
+
     def table(self, title: str) -> Table:
-        """As a table in the catalogue's order, what passed untouched first."""
+        """As a table in the order of the codes, what passed untouched first."""
         table = Table(title=title, title_justify="left", header_style="bold")
         table.add_column("rule")
         for heading in ("sent", "refused", "discarded", "tagged", "delivered"):
             table.add_column(heading, justify="right")
-        for name in ["", *(rule.name for rule in CATALOGUE)]:
+        for name in ["", *(rule.name for rule in sorted(CATALOGUE, key=lambda rule: rule.code))]:
             row = self.rows.get(name)
             if row is None:
                 continue
@@ -105,10 +112,10 @@ class PlainView:
         self._console = console
 
     def stage(self, text: str) -> None:
-        self._console.print(f"\n== {text}", markup=False, highlight=False)
+        self._console.print(f"\n== {text}", markup=False, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
-        self._console.print(f"   {text}", markup=False, highlight=False)
+        self._console.print(f"   {text}", markup=False, highlight=False, soft_wrap=True)
 
     def happened(self, happening: Happening) -> None:
         mark = " " if happening.as_designed else "!"
@@ -151,7 +158,7 @@ class LiveView:
 
     def _picture(self) -> RenderableType:
         table = Table(expand=True, box=None, header_style="bold")
-        for heading, width in (("client", 8), ("account", 12), ("from", 16), ("to", 13), ("what became of it", 32)):
+        for heading, width in (("client", 7), ("account", 9), ("from", 15), ("to", 11), ("what became of it", 33)):
             table.add_column(heading, width=width, no_wrap=True)
         table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
         for one in self._newest:
@@ -160,33 +167,37 @@ class LiveView:
                 one.client, one.account, one.source_addr, masked(one.destination_addr), Text(one.fate, style=colour),
                 Text(one.text),
             )
-        counts: dict[str, int] = {}
-        for row in self._tally.rows.values():
-            for column, count in row.items():
-                counts[column] = counts.get(column, 0) + count
-        line = Text("  ".join(f"{name} {counts.get(name, 0)}" for name in Tally.COLUMNS if counts.get(name)))
+        line = Text("  ".join(f"{action} {count}" for action, count in self._tally.by_action().items()))
         return Group(Text(""), Text(self._stage, style="bold cyan"), table, line)
 
 
 def metric_lines(samples: Samples) -> list[str]:
     """A few of the daemon's own numbers, one a line."""
     revisions = [dict(labels).get("revision", "") for labels in samples.get("portguard_registry_info", {})]
-    lines = [f"portguard_registry_info: revision {', '.join(revisions)}"]
+    builds = [dict(labels) for labels in samples.get("portguard_build_info", {})]
+    lines = [f"portguard_build_info: {', '.join(f'{key} {value}' for build in builds for key, value in build.items())}"]
+    lines.append(f"portguard_registry_info: revision {', '.join(revisions)}")
     for name, label in (
         ("portguard_messages_total", "action"),
         ("portguard_pdus_total", "leg"),
         ("portguard_registry_reloads_total", "result"),
     ):
-        sums: dict[str, float] = {}
-        for labels, value in samples.get(name, {}).items():
-            key = dict(labels).get(label, "")
-            sums[key] = sums.get(key, 0.0) + value
-        lines.append(f"{name}: " + ", ".join(f"{key} {value:.0f}" for key, value in sorted(sums.items()) if value))
+        counts = sorted(sums(samples, name, label).items())
+        lines.append(f"{name}: " + ", ".join(f"{key} {count:.0f}" for key, count in counts if count))
     count = sum(samples.get("portguard_decision_seconds_count", {}).values())
     if count:
         mean = sum(samples.get("portguard_decision_seconds_sum", {}).values()) / count
-        lines.append(f"portguard_decision_seconds: {count:.0f} decisions, {mean * 1e6:.0f} µs each on average")
+        lines.append(f"portguard_decision_seconds: {count:.0f} of {mean * 1e6:.0f} µs, most the first of their kind")
     return lines
+
+
+def sums(samples: Samples, name: str, label: str) -> dict[str, float]:
+    """A metric's values, added up by one of its labels."""
+    found: dict[str, float] = {}
+    for labels, value in samples.get(name, {}).items():
+        key = dict(labels).get(label, "")
+        found[key] = found.get(key, 0.0) + value
+    return found
 
 
 def masked(number: str) -> str:
