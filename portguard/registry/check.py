@@ -18,6 +18,7 @@ from portguard.registry.model import EnterpriseRow
 from portguard.registry.problems import Problems
 from portguard.registry.review import Review
 from portguard.registry.subscriber import region_prefix
+from portguard.sms.category import word_error
 
 
 def check_folder(folder: Path | str, country: str = "86") -> Review:
@@ -120,5 +121,6 @@ def _check_words(review: Review) -> None:
         first = lines.setdefault((row.word, row.category), line)
         if first != line:
             review.error(table, line, "word", f"{row.word!r} is in row {first} already, for the same category")
-        if row.weight == 0:
-            review.warn(table, line, "weight", "a weight of 0 changes nothing")
+        error = word_error(row.word)
+        if error is not None:
+            review.error(table, line, "word", error)

@@ -195,6 +195,7 @@ REFUSED: list[tuple[Change, str]] = [
     ),
     (more("regions", prefix="00", region="深圳"), "regions.csv:4: prefix: '00' has no digits after its prefix"),
     (row("words", 0, category="spam"), "words.csv:2: category: expected one of verification"),
+    (row("words", 0, word="茶"), "words.csv:2: word: a word needs 2 to 32 letters"),
     (
         more("words", word="秋茶", category="marketing/food", weight="1"),
         "words.csv:3: word: '秋茶' is in row 2 already",
@@ -245,6 +246,8 @@ TAKEN: list[list[Change]] = [
     [row("scopes", 1, provider="*")],
     [row("scopes", 0, hours="22:00-06:00|12:00-24:00")],
     [row("words", 0, weight="-5")],
+    # a weight of 0 takes a word of the shipped list out
+    [row("words", 0, weight="0")],
     [without("words"), without("templates")],
 ]
 
@@ -355,7 +358,6 @@ WARNED: list[tuple[list[Change], str]] = [
         "scopes.csv:4: signature: 10690000155 keeps '青芽茶业', registered for it in row 2; '山海商城' cannot be used "
         "there until that row is revoked",
     ),
-    ([row("words", 0, weight="0")], "words.csv:2: weight: a weight of 0 changes nothing"),
 ]
 
 
