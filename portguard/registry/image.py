@@ -245,9 +245,7 @@ class _Environments:
         name = status.st_dev, status.st_ino
         environment, readers = self._open.get(name, (None, 0))
         if environment is None:
-            environment = lmdb.open(
-                str(folder), readonly=True, create=False, lock=False, max_dbs=len(DATABASES) + 1, readahead=False
-            )
+            environment = lmdb.open(str(folder), readonly=True, create=False, lock=False, max_dbs=len(DATABASES) + 1)
             pages = environment.info()["last_pgno"] + 1
             # Reading beyond the end of a mapped file is a bus error, not an exception.
             if status.st_size < pages * environment.stat()["psize"]:
@@ -376,6 +374,13 @@ class Image:
     def decode(self, database: str, raw: bytes) -> Any:
         """The record of a value from `raw_records`."""
         return self._decoders[database].decode(raw)
+
+    def warm(self) -> None:
+        """Read the whole file once, so that no lookup waits for the disk. Takes as long as that: call it off the path."""
+        buffer = bytearray(1 << 20)
+        with (self.path / "data.mdb").open("rb", buffering=0) as file:
+            while file.readinto(buffer):
+                continue
 
     def close(self) -> None:
         """Unmap the file; nothing may be asked afterwards."""

@@ -90,6 +90,7 @@ def test_two_readers_share_one_mapping_and_outlive_each_other(tmp_path: Path) ->
     assert list(second.records("regions")) == [(b"86", "CN")]
     second.close()
     third = Image(folder)
+    third.warm()
     assert third.meta == EMPTY
     third.close()
 
