@@ -376,7 +376,7 @@ class Image:
         return self._decoders[database].decode(raw)
 
     def warm(self) -> None:
-        """Read the whole file once, so that no lookup waits for the disk. Takes as long as that: call it off the path."""
+        """Read the whole file once, so that no lookup waits for the disk. It takes a while: call it off the path."""
         buffer = bytearray(1 << 20)
         with (self.path / "data.mdb").open("rb", buffering=0) as file:
             while file.readinto(buffer):
