@@ -81,6 +81,11 @@ class Leg(asyncio.Protocol):
         self._size = size
         return now - self._since > (LINGER if self.closing and not size else self._write_timeout)
 
+    @property
+    def unread(self) -> bool:
+        """True when there was something to write at the last look: an end that lingers has nothing left to say."""
+        return self._size > 0
+
     def stirred(self) -> None:
         """Called when the leg became blocked or free. For the owner to override."""
 

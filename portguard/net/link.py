@@ -67,7 +67,8 @@ class EsmeLeg(Leg):
         self.link.regulate()
 
     def stalled(self) -> None:
-        log.warning("ESME does not read, closed", extra=self.link.fields())
+        if self.unread:
+            log.warning("ESME does not read, closed", extra=self.link.fields())
 
 
 class SmscLeg(Leg):
@@ -118,7 +119,7 @@ class SmscLeg(Leg):
         self.link.regulate()
 
     def stalled(self) -> None:
-        if not self.eof:
+        if self.unread:
             log.warning("SMSC does not read, closed", extra={**self.link.fields(), "smsc": self.upstream.name})
 
 

@@ -155,11 +155,14 @@ class Listener:
 
     def _undo(self, sock: socket.socket, leg: EsmeLeg | None) -> bool:
         """Give back the place of a connection that never became a leg."""
-        if leg is not None and leg.made:
-            return False
-        sock.close()
-        self.connections -= 1
-        return True
+        if leg is None or not leg.made:
+            sock.close()
+            self.connections -= 1
+            return True
+        if self._context is None and leg.transport is not None:
+            # Cancelled between connection_made and its return, uvloop closes a plain transport without a word to it.
+            leg.connection_lost(None)
+        return False
 
     def _gone(self) -> None:
         self.connections -= 1

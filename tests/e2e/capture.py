@@ -97,8 +97,8 @@ class Tap:
         return dissect(self._file, self._smsc)
 
     def taken(self) -> list[bytes]:
-        """What went to the SMSC, a connection each."""
-        return [bytes(kept) for kept in self._kept]
+        """What went to the SMSC, a connection each that carried anything."""
+        return [bytes(kept) for kept in self._kept if kept]
 
     def end(self) -> None:
         self._loop.run(self._close())

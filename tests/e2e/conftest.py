@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e import tables
+from tests.e2e import raw, tables
 from tests.e2e.daemon import Daemon
 from tests.e2e.peers import every
 from tests.e2e.peers.client import Client
@@ -26,6 +26,14 @@ def smsc() -> Iterator[NodeSmsc]:
     running = NodeSmsc()
     yield running
     running.kill()
+
+
+@pytest.fixture(autouse=True)
+def close_raw_links() -> Iterator[None]:
+    """Closes the sockets that the test has opened."""
+    yield
+    while raw.OPEN:
+        raw.OPEN.pop().close()
 
 
 @pytest.fixture

@@ -18,17 +18,18 @@ from tests.e2e.waiting import until
 
 SECONDS = 10.0
 MAX_PDU = 1 << 20
+OPEN: list[RawLink] = []
 
 
 class RawLink:
-    """One connection, either end. Every read has a deadline."""
+    """One connection, either end. Every read has a deadline. The test's end closes it (see `OPEN`)."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         sock.settimeout(SECONDS)
         self._framer = Framer(MAX_PDU)
         self._read: list[Pdu] = []
-        self.received = 0
+        OPEN.append(self)
 
     def send(self, octets: bytes) -> None:
         """Sends octets."""
@@ -43,7 +44,6 @@ class RawLink:
                 return None
             if not data:
                 return None
-            self.received += len(data)
             self._read += [decode(each) for each in self._framer.feed(data)]
         return self._read.pop(0)
 
@@ -76,9 +76,9 @@ def connect(port: int, receive_buffer: int = 0) -> RawLink:
     sock = socket.socket()
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    sock.settimeout(SECONDS)
+    link = RawLink(sock)
     sock.connect((ADDRESS, port))
-    return RawLink(sock)
+    return link
 
 
 def bind(port: int, system_id: str, command_id: int = c.BIND_TRANSCEIVER, receive_buffer: int = 0) -> RawLink:
@@ -101,7 +101,10 @@ def submit(sequence: int, message: Message) -> bytes:
 
 
 class RawSmsc:
-    """An SMSC that accepts binds and answers nothing else: each bound connection is the test's to use."""
+    """An SMSC that accepts binds and answers nothing else: each bound connection is the test's to use.
+
+    Connections that close without a word, as portguard's probes do, are no links.
+    """
 
     def __init__(self, answer_binds: bool = True, receive_buffer: int = 0) -> None:
         self._answer_binds = answer_binds
@@ -133,6 +136,10 @@ class RawSmsc:
                 sock, _ = self._listening.accept()
             except OSError:
                 return
+            sock.settimeout(SECONDS)
+            if not sock.recv(1, socket.MSG_PEEK):
+                sock.close()
+                continue
             link = RawLink(sock)
             if self._answer_binds and (pdu := link.pdu()) is not None:
                 link.send(encode.bind_resp(pdu.command_id, 0, pdu.sequence_number, system_id=b"raw"))

@@ -99,12 +99,13 @@ def test_sigterm_waits_for_what_is_owed(smsc: NodeSmsc, make_daemon: MakeDaemon)
     unbind = link.expect(c.UNBIND)
     link.send(encode.response(c.UNBIND, 0, unbind.sequence_number))
     assert link.until_closed() == []
-    assert daemon.wait() == 0
     link.close()
+    assert daemon.wait() == 0
 
 
 def test_sigterm_with_a_client_bound(smsc: NodeSmsc, make_daemon: MakeDaemon, client: Client) -> None:
-    daemon = make_daemon(smsc.port)
+    # smpplib and smpp34 leave an unbind of the SMSC's side unanswered.
+    daemon = make_daemon(smsc.port, more="\n[limits]\nunbind_timeout = 1.0\n")
     daemon.start()
     client.bind(daemon.port, "star", window=50)
     answers = client.start([allowed(number) for number in range(OWED)])

@@ -32,6 +32,7 @@ class Program:
 
     def __init__(self) -> None:
         self._smsc: Any = None
+        self._sending: set[asyncio.Task[None]] = set()
 
     async def bind(self, order: Order) -> None:
         """Connects and binds; then listens until the link ends."""
@@ -50,6 +51,8 @@ class Program:
         say(event="bound", id=order["id"], status=0)
         while isinstance(event := await self._smsc.next(), smpp34.DeliverSmEvent):
             say(event="deliver_sm", fields=_delivery(event))
+        if self._sending:  # the end is known before the last answers have been handed out
+            await asyncio.wait(self._sending, timeout=BIND_MS / 1000)
         say(event="close", id=order["id"])
 
     async def requests(self, order: Order) -> None:
@@ -64,14 +67,15 @@ class Program:
                 fields={"message_id": response.message_id or ""},
             )
 
-        sending = [one(index, request["fields"]) for index, request in enumerate(order["list"])]
+        sending = [asyncio.create_task(one(at, request["fields"])) for at, request in enumerate(order["list"])]
+        self._sending.update(sending)
         await asyncio.gather(*sending, return_exceptions=True)
+        self._sending.difference_update(sending)
 
     async def unbind(self, order: Order) -> None:
         """Unbinds; raises, and so ends the process, when that fails."""
         await self._smsc.unbind()
         say(event="unbound", id=order["id"], status=0)
-        say(event="close", id=order["id"])
 
 
 def _octets(fields: dict[str, Any]) -> dict[str, Any]:
