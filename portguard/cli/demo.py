@@ -282,7 +282,7 @@ class Play:
                 break
             await self._send(message)
             sent += 1
-            await asyncio.sleep(self._pause / 4)
+            await asyncio.sleep(max(self._pause / 4, 0.02))
         return sent
 
     # -- one message

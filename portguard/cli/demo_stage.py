@@ -134,7 +134,6 @@ class Stage:
         """DemoError with the end of its log when the daemon has gone."""
         assert self._process is not None
         if self._process.poll() is not None:
-            self.keep = True
             raise DemoError(f"portguard ended with exit code {self._process.returncode}:\n{self.log_tail()}")
 
     def log_tail(self, lines: int = 20) -> str:
@@ -170,7 +169,6 @@ class Stage:
                     self.check_alive()
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            self.keep = True
             raise DemoError(f"portguard was not ready after {READY_SECONDS:.0f} s:\n{self.log_tail()}") from None
 
     def _get(self, path: str) -> str | None:

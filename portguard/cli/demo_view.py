@@ -17,6 +17,7 @@ from portguard.policy.reasons import CATALOGUE, RULE_BY_NAME
 
 COLOURS: Final = {"allow": "green", "tag": "yellow", "discard": "magenta", "reject": "red", "lost": "bold red"}
 SHOWN: Final = 16
+WIDE: Final = 110  # columns of a terminal that has room for the numbers as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,7 @@ class LiveView:
         self._notes: deque[str] = deque(maxlen=4)
         self._stage = ""
         self._tally = Tally()
+        self._wide = console.width >= WIDE
         self._live = Live(console=console, refresh_per_second=8, get_renderable=self._picture, transient=True)
         self._live.start()
 
@@ -158,15 +160,14 @@ class LiveView:
 
     def _picture(self) -> RenderableType:
         table = Table(expand=True, box=None, header_style="bold")
-        for heading, width in (("client", 7), ("account", 9), ("from", 15), ("to", 11), ("what became of it", 33)):
+        numbers = [("from", 15), ("to", 11)] if self._wide else []
+        for heading, width in (("client", 7), ("account", 8), *numbers, ("what became of it", 33)):
             table.add_column(heading, width=width, no_wrap=True)
         table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
         for one in self._newest:
             colour = COLOURS.get(one.action, "red") if one.as_designed else "bold white on red"
-            table.add_row(
-                one.client, one.account, one.source_addr, masked(one.destination_addr), Text(one.fate, style=colour),
-                Text(one.text),
-            )
+            addresses = [one.source_addr, masked(one.destination_addr)] if self._wide else []
+            table.add_row(one.client, one.account, *addresses, Text(one.fate, style=colour), Text(one.text))
         line = Text("  ".join(f"{action} {count}" for action, count in self._tally.by_action().items()))
         return Group(Text(""), Text(self._stage, style="bold cyan"), table, line)
 
