@@ -27,7 +27,7 @@ from portguard.sms.text import after_signature
 
 THRESHOLD: Final = 4
 MARKETING_THRESHOLD: Final = 6
-MARKETING_SURE: Final = 10
+MARKETING_SURE: Final = 12
 AGAINST_LIMIT: Final = 6
 WEAK_LIMIT: Final = 2
 WEIGHT_LIMIT: Final = 10

@@ -107,7 +107,7 @@ def test_a_word_within_a_longer_one_is_shown_and_does_not_count() -> None:
         ("晚安，在吗", "personal"),
         ("晚安，在吗，优惠，sale", "marketing/retail"),  # 6 against 6
         ("验证码，请勿泄露，优惠，sale", "verification"),  # 6 against 14
-        ("验证码，请勿泄露，满9减1，优惠券，贷款", "marketing/retail"),  # 11: sure
+        ("验证码，请勿泄露，满9减1，优惠券，贷款，sale", "marketing/retail"),  # 14: sure
         ("谨防贷款诈骗，优惠券", "notification"),  # 7 - 6
         ("谨防贷款诈骗，优惠券，满9减1，sale，优惠", "marketing/retail"),  # 17 - 6, however much is said against it
     ],
