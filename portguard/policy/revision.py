@@ -6,12 +6,12 @@ how an answer came about, for `explain`. Everything here runs only when the engi
 DESIGN §4 has the rules of resolution: longest prefix, carve-outs, sublease chains, scope narrowing.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from portguard.policy.chains import Chain, Window, best_chain, in_force
 from portguard.policy.counters import Limits
 from portguard.policy.grant import (
     EVERYTHING,
@@ -53,17 +53,6 @@ _REGIONS_KEPT = 100_000
 
 
 @dataclass(slots=True)
-class Chain:
-    """A way from a port's holder to an enterprise: the subleases in order."""
-
-    links: list[SubleaseRecord]
-
-    def broken(self, at: float) -> list[SubleaseRecord]:
-        """The links that are not in force at `at`."""
-        return [link for link in self.links if not in_force(link, at)]
-
-
-@dataclass(slots=True)
 class PortDetail:
     """How a PortGrant came about."""
 
@@ -85,31 +74,6 @@ class GrantDetail:
     covering: list[ScopeRecord] = field(default_factory=list)
     kept_by: str = ""
     inactive: list[str] = field(default_factory=list)
-
-
-class Window:
-    """The interval around an instant in which no date that was looked at changes anything."""
-
-    __slots__ = ("at", "since", "until")
-
-    def __init__(self, at: float) -> None:
-        self.at = at
-        self.since = -FOREVER
-        self.until = FOREVER
-
-    def look(self, rows: Iterable[PortRecord | SubleaseRecord | SignatureRecord | ScopeRecord]) -> None:
-        """Narrow to the dates of the rows."""
-        for row in rows:
-            for instant in (row.valid_from, row.valid_until):
-                if instant <= self.at:
-                    self.since = max(self.since, instant)
-                else:
-                    self.until = min(self.until, instant)
-
-
-def in_force(row: PortRecord | SubleaseRecord | SignatureRecord | ScopeRecord, at: float) -> bool:
-    """Active and inside its dates at `at`."""
-    return row.status == "active" and row.valid_from <= at < row.valid_until
 
 
 class Revision:
@@ -242,7 +206,7 @@ class Revision:
         if enterprise == record.holder:
             detail.chain = Chain([])
             return
-        chain = self._best_chain(subleases, record.holder, enterprise, window.at)
+        chain = best_chain(subleases, record.holder, enterprise, window.at)
         if chain is None:
             grant.hits |= HIT_101
             return
@@ -261,18 +225,6 @@ class Revision:
                 found.extend(self.image.subleases(number[:length]))
         window.look(found)
         return found
-
-    def _best_chain(
-        self, subleases: list[SubleaseRecord], holder: str, enterprise: str, at: float,
-    ) -> Chain | None:
-        """The chain that breaks the fewest rules: in force before not, short before long."""
-        best: Chain | None = None
-        best_rank: tuple[bool, bool, int] | None = None
-        for chain in _chains(subleases, holder, enterprise, self.options.sublease_depth + 4):
-            rank = (bool(chain.broken(at)), len(chain.links) > self.options.sublease_depth, len(chain.links))
-            if best_rank is None or rank < best_rank:
-                best, best_rank = chain, rank
-        return best
 
     def may_send(self, enterprise: str, number: str, window: Window) -> bool:
         """True when nothing of rules 100-105 keeps the enterprise from sending on exactly this number."""
@@ -408,30 +360,6 @@ class Revision:
             for record in self.image.templates(signature, owner)
         ]
         return Templates(rows) if rows else None
-
-
-def _chains(
-    subleases: list[SubleaseRecord], holder: str, enterprise: str, longest: int,
-) -> Iterator[Chain]:
-    """Every chain of subleases from holder to enterprise, walked from its end; a later port begins with the earlier."""
-    by_lessee: dict[str, list[SubleaseRecord]] = {}
-    for row in subleases:
-        by_lessee.setdefault(row.lessee, []).append(row)
-    walks: list[list[SubleaseRecord]] = [[row] for row in by_lessee.get(enterprise, ())]
-    budget = 1000
-    while walks and budget:
-        budget -= 1
-        walk = walks.pop()
-        first = walk[0]
-        if first.lessor == holder:
-            yield Chain(walk)
-            continue
-        if len(walk) >= longest:
-            continue
-        if any(row.lessee == first.lessor for row in walk):
-            continue
-        above = by_lessee.get(first.lessor, ())
-        walks.extend([row, *walk] for row in above if first.port.startswith(row.port))
 
 
 @lru_cache(maxsize=2)

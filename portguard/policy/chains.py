@@ -1,0 +1,84 @@
+"""Dates and chains: which rows are in force, how long that holds, and by which subleases an enterprise got a number.
+
+Nouns: a `Window` is the interval around an instant in which no date that was looked at changes anything; a `Chain` is a
+way from a port's holder to an enterprise. Knows rows, and neither revisions nor messages.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from portguard.policy.grant import FOREVER
+from portguard.registry.image import PortRecord, ScopeRecord, SignatureRecord, SubleaseRecord
+
+Dated = PortRecord | SubleaseRecord | SignatureRecord | ScopeRecord
+
+
+def in_force(row: Dated, at: float) -> bool:
+    """Active and inside its dates at `at`."""
+    return row.status == "active" and row.valid_from <= at < row.valid_until
+
+
+class Window:
+    """From `since` until before `until` (epoch seconds), around `at`."""
+
+    __slots__ = ("at", "since", "until")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.since = -FOREVER
+        self.until = FOREVER
+
+    def look(self, rows: Iterable[Dated]) -> None:
+        """Narrow to the dates of the rows."""
+        for row in rows:
+            for instant in (row.valid_from, row.valid_until):
+                if instant <= self.at:
+                    self.since = max(self.since, instant)
+                else:
+                    self.until = min(self.until, instant)
+
+
+@dataclass(slots=True)
+class Chain:
+    """A way from a port's holder to an enterprise: the subleases in order."""
+
+    links: list[SubleaseRecord]
+
+    def broken(self, at: float) -> list[SubleaseRecord]:
+        """The links that are not in force at `at`."""
+        return [link for link in self.links if not in_force(link, at)]
+
+
+def best_chain(subleases: Sequence[SubleaseRecord], holder: str, enterprise: str, at: float) -> Chain | None:
+    """The shortest chain from holder to enterprise that is in force, else the shortest of all, else None.
+
+    `subleases` are those that cover the number, shorter ports first; of equally short chains the one with the longer
+    port is taken.
+    """
+    links = _shortest([row for row in subleases if in_force(row, at)], holder, enterprise)
+    links = links or _shortest(subleases, holder, enterprise)
+    return Chain(links) if links else None
+
+
+def _shortest(subleases: Sequence[SubleaseRecord], holder: str, enterprise: str) -> list[SubleaseRecord]:
+    """Breadth first from the end of the chain; a later link's port begins with the earlier one's. [] for none."""
+    by_lessee: dict[str, list[int]] = {}
+    for place in reversed(range(len(subleases))):
+        by_lessee.setdefault(subleases[place].lessee, []).append(place)
+    # Where a chain goes on from each row that was reached; -1 after its last link.
+    onward = dict.fromkeys(by_lessee.get(enterprise, ()), -1)
+    reached = deque(onward)
+    while reached:
+        place = reached.popleft()
+        row = subleases[place]
+        if row.lessor == holder:
+            links = [row]
+            while (place := onward[place]) >= 0:
+                links.append(subleases[place])
+            return links
+        for above in by_lessee.get(row.lessor, ()):
+            if above not in onward and row.port.startswith(subleases[above].port):
+                onward[above] = place
+                reached.append(above)
+    return []
