@@ -116,7 +116,8 @@ class Reloader:
             log.info("registry unchanged", extra=fields)
         else:
             log.error("registry refused", extra={**fields, "errors": len(outcome.errors)})
-        for line in outcome.errors[:ERRORS_LOGGED]:
+        # At the start the errors end the process, and are its last words.
+        for line in outcome.errors[:ERRORS_LOGGED] if self.revision else ():
             log.error("registry error", extra={"error": line})
         for line in outcome.warnings[:ERRORS_LOGGED]:
             log.warning("registry warning", extra={"warning": line})

@@ -22,7 +22,7 @@ def run(config_path: Path) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Service(settings).run())
     except StartError as error:
-        return _refused([f"portguard: {line}" for line in error.lines])
+        return _refused(error.lines)
     return 0
 
 

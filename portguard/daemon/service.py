@@ -136,7 +136,7 @@ class Service:
         waking.cancel()
         outcome: Outcome = building.result()
         if not self.reloader.revision:
-            raise StartError([*outcome.errors, "the registry cannot be served; see the errors above"])
+            raise StartError(outcome.errors)
 
     async def _open_doors(self, listening: list[socket.socket]) -> None:
         assert self._relay is not None

@@ -5,6 +5,7 @@ Small on purpose: GET and HEAD, one answer a connection, a bounded request withi
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 
@@ -13,7 +14,12 @@ from prometheus_client.registry import CollectorRegistry
 
 LONGEST_REQUEST = 16 * 1024
 REQUEST_SECONDS = 5.0
-REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
+REASONS = {
+    200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+log = logging.getLogger("portguard.telemetry")
 
 
 class Endpoint:
@@ -61,7 +67,11 @@ class Endpoint:
         method, path = words[0], words[1].partition("?")[0]
         if method not in ("GET", "HEAD"):
             return _response(405, "text/plain", b"only GET and HEAD\n")
-        status, kind, body = self._page(path, _header(lines, "accept"))
+        try:
+            status, kind, body = self._page(path, _header(lines, "accept"))
+        except Exception:
+            log.exception("page failed", extra={"path": path})
+            status, kind, body = 500, "text/plain", b"this page failed; the log says why\n"
         return _response(status, kind, body, headers_only=method == "HEAD")
 
     def _page(self, path: str, accept: str) -> tuple[int, str, bytes]:

@@ -5,6 +5,7 @@ Enough of the relay's manners (order of calls, flags, dirty list) to drive `port
 
 from collections.abc import Callable
 
+LARGE = 200_000
 BOOM = b"boom"
 QUIT = b"quit"
 
@@ -37,7 +38,7 @@ class Passthrough:
         self.draining = False
         self.owes_after_eof = False
         self.chunks: list[tuple[Pair, int]] = []
-        self.at_next_chunk: Callable[[], object] | None = None
+        self.at_large_chunk: Callable[[], object] | None = None
 
     def touch(self, pair: Pair) -> None:
         if not pair.dirty:
@@ -53,9 +54,9 @@ class Passthrough:
     def esme_data(self, pair: Pair, data: bytes, now: float) -> None:
         pair.received += len(data)
         self.chunks.append((pair, len(data)))
-        if self.at_next_chunk is not None:
-            at_next_chunk, self.at_next_chunk = self.at_next_chunk, None
-            at_next_chunk()
+        if self.at_large_chunk is not None and len(data) >= LARGE:
+            at_large_chunk, self.at_large_chunk = self.at_large_chunk, None
+            at_large_chunk()
         if data == BOOM:
             raise RuntimeError("boom")
         if data.startswith(QUIT):

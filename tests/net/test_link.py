@@ -8,7 +8,7 @@ import pytest
 from portguard.net.leg import HIGH_WATER, LARGE_CHUNK
 from portguard.net.link import Link
 from tests.net.loopback import dying, echo, on_uvloop, proxy, refusing, silent, smsc, until
-from tests.net.passthrough import BOOM, QUIT
+from tests.net.passthrough import BOOM, LARGE, QUIT
 
 # What two kernels may hold in socket buffers beyond what portguard holds, generously.
 KERNEL = 32 * 1024 * 1024
@@ -135,11 +135,12 @@ def test_link_that_floods_leaves_others_their_turn() -> None:
                 assert waiting[-1] > 10 * LARGE_CHUNK
                 running.relay.chunks.clear()
                 # The other becomes readable while the flood is being read, not before.
-                running.relay.at_next_chunk = lambda: modest.sendall(b"please")
+                running.relay.at_large_chunk = lambda: modest.sendall(b"please")
                 link.esme.read(True)
                 await until(lambda: any(pair is not flooding for pair, _ in running.relay.chunks))
-                order = [pair is flooding for pair, _ in running.relay.chunks]
-                assert order.index(False) <= 4
+                sizes = [size if pair is flooding else 0 for pair, size in running.relay.chunks]
+                first_large = next(place for place, size in enumerate(sizes) if size >= LARGE)
+                assert sizes.index(0) - first_large <= 2
             flood.transport.abort()
 
     on_uvloop(main())
