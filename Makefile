@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 VENV := .venv
 COMPILED := .venv-compiled
 NODE := tests/e2e/node_modules/.package-lock.json
-SOURCES := $(shell find portguard -name '*.py' -o -name '*.csv' -o -name '*.tsv')
+SOURCES := $(shell find portguard -name '*.py' -o -name '*.csv' -o -name '*.tsv' -o -name '*.jsonl')
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -7,7 +7,7 @@ links, except that a receipt goes to any receiving link of the same system_id.
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from portguard.sim.behaviour import Behaviour, Stats
 from portguard.sim.mailbox import (
@@ -94,8 +94,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A connection was accepted."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         self._stats.connections += 1
         self._office.links.add(self)
         if self._behaviour.mode == "refuse":
@@ -110,7 +109,7 @@ class Link(asyncio.Protocol):
             return
         if self._behaviour.read_rate:
             self.listen(False)
-            self._later(len(data) / self._behaviour.read_rate, lambda: self.listen(True))
+            self._later(len(data) / self._behaviour.read_rate, lambda: self.listen(self._behaviour.mode != "deaf"))
         try:
             self._take(self._framer.feed(data))
         except FramingError as error:

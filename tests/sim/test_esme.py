@@ -11,8 +11,6 @@ from portguard.sim.smsc import Smsc
 from portguard.smpp import constants as c
 from portguard.smpp.encode import enquire_link, generic_nack
 
-pytestmark = pytest.mark.asyncio
-
 HELLO = Message("any", "106900001", "13800000001", "【示例商城】您的订单已发货。")
 
 

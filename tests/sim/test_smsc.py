@@ -5,6 +5,7 @@ import json
 from io import StringIO
 
 import pytest
+import uvloop
 
 from portguard.sim.behaviour import Behaviour
 from portguard.sim.esme import BindRefused, Esme, EsmeOptions, LinkLost
@@ -13,8 +14,6 @@ from portguard.sim.smsc import Smsc, json_lines
 from portguard.smpp import constants as c
 from portguard.smpp.encode import cancel_sm, query_sm, replace_sm, submit_multi
 from portguard.smpp.fields import SmeAddress, UnsuccessSme
-
-pytestmark = pytest.mark.asyncio
 
 HELLO = Message("any", "106900001", "13800000001", "【示例商城】您的订单已发货。")
 
@@ -261,3 +260,16 @@ async def test_a_3_3_peer_sees_no_tlv(version: int, stated: bytes | None) -> Non
         await esme.connect()
         assert (await esme.bind()).tlv(c.TLV_SC_INTERFACE_VERSION) == stated
         await esme.close()
+
+
+def test_both_ends_run_on_uvloop() -> None:
+    async def run() -> None:
+        async with Smsc() as smsc, Esme(options(smsc)) as esme:
+            smsc.set_mode("deaf")
+            smsc.set_mode("deaf")
+            unheard = await esme.start(HELLO)
+            smsc.set_mode("serve")
+            assert (await unheard).status == 0
+            assert await smsc.send_mo("13800000001", "1069", "退订") == 0
+
+    uvloop.run(run())
