@@ -83,15 +83,17 @@ def demo(config: Path | None, keep: bool, pause: float) -> None:
     for problem in problems:
         console.print(f"not as designed: {problem}", style="bold red", markup=False)
     if problems:
+        if not keep:
+            console.print("with --keep the demo leaves portguard.log to look at")
         raise SystemExit(1)
     console.print("Everything happened as designed.", style="bold green")
 
 
 async def _timed(play: "Play") -> list[str]:
-    """The play, ended in order by Ctrl-C, by SIGTERM and by the clock."""
+    """The play, ended in order by Ctrl-C, by a signal and by the clock."""
     task = asyncio.current_task()
     assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         async with asyncio.timeout(WHOLE_SECONDS):

@@ -52,7 +52,7 @@ def test_all_of_it_happens_as_designed_and_nothing_is_left(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_takes_everything_down(tmp_path: Path, number: signal.Signals) -> None:
     with start(tmp_path, "--pause", "5") as process:
         assert process.stdout is not None
