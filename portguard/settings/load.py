@@ -7,16 +7,19 @@ and converts the leaves. Only a file without problems is converted as a whole.
 import tomllib
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from portguard.net.options import smsc_errors
+from portguard.net.options import ListenOptions, smsc_errors
+from portguard.policy.options import TagOptions
 from portguard.policy.rules import policy_errors
+from portguard.settings.node import NodeOptions
 from portguard.settings.schema import NOT_SERVED, Settings
+from portguard.telemetry.options import MetricsOptions
 
 
 class SettingsError(Exception):
@@ -30,28 +33,56 @@ class SettingsError(Exception):
 def load(path: Path) -> Settings:
     """The settings in a file, its relative paths taken from the file's folder. Raises SettingsError."""
     tables = _read(path)
-    found = list(problems(Settings, tables, ""))
-    found = [_not_served(line) for line in found]
-    if not found:
-        settings = msgspec.convert(tables, Settings, dec_hook=_path_from_text)
-        found = cross_errors(settings)
-        if not found:
-            return typing.cast(Settings, _rebased(settings, path.absolute().parent))
-    raise SettingsError([f"{path}: {line}" for line in found])
+    found = [_not_served(line) for line in problems(Settings, tables, "")]
+    found += cross_errors(tables)
+    if found:
+        raise SettingsError([f"{path}: {line}" for line in found])
+    settings = msgspec.convert(tables, Settings, dec_hook=_path_from_text)
+    return typing.cast(Settings, _rebased(settings, path.absolute().parent))
 
 
-def cross_errors(settings: Settings) -> list[str]:
-    """What is wrong although each key by itself is sound."""
-    found = settings.node.errors() + settings.listen.errors() + smsc_errors(settings.smsc)
-    found += policy_errors(settings.policy)
-    tags = msgspec.structs.asdict(settings.tag)
+def cross_errors(tables: dict[str, object]) -> list[str]:
+    """What is wrong although each key by itself is sound; the keys that are not are left out of the question."""
+    found = []
+    for field in msgspec.structs.fields(Settings):
+        check = _CHECKS.get(field.name)
+        part = None if check is None or field.name not in tables else _sound(field.type, tables[field.name])
+        if check is not None and part is not None:
+            found += check(part)
+    return found
+
+
+def _tag_errors(options: TagOptions) -> list[str]:
+    tags = msgspec.structs.asdict(options)
+    found = []
     for name, tag in tags.items():
         others = [other for other in tags if other != name and tags[other] == tag]
         if others:
             found.append(f"tag.{name}: 0x{tag:04X} is also the tag of {', '.join(others)}")
-    if settings.metrics is not None:
-        found += settings.metrics.errors()
     return found
+
+
+_CHECKS: typing.Final[dict[str, Callable[[Any], list[str]]]] = {
+    "node": NodeOptions.errors,
+    "listen": ListenOptions.errors,
+    "smsc": smsc_errors,
+    "policy": policy_errors,
+    "tag": _tag_errors,
+    "metrics": MetricsOptions.errors,
+}
+
+
+def _sound(kind: Any, value: object) -> object:
+    """The value converted, without those keys of its table that have problems; None when the rest is not enough."""
+    struct, _ = _shape(kind, value)
+    if struct is not None and isinstance(value, dict):
+        types = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+        sound = {key: item for key, item in value.items() if key in types and not any(problems(types[key], item, key))}
+        value, kind = sound, struct
+    try:
+        return msgspec.convert(value, kind, dec_hook=_path_from_text)
+    except msgspec.ValidationError:
+        return None
 
 
 def problems(kind: Any, value: object, place: str) -> Iterator[str]:
