@@ -165,7 +165,10 @@ def inspect(config: Path, at_text: str | None, chosen: str | None, output: Path 
     if isinstance(writer, CsvWriter) and writer.left_out:
         names = ", ".join(sorted(writer.left_out))
         click.echo(f"{output}: left out, the first row has no such column: {names}", err=True)
-    if inspection.bad:
+    failed = desk.engine.counters.errors
+    if failed:
+        click.echo(f"{source}: {failed} verdicts are those of policy.on_error: judging failed, a fault here", err=True)
+    if inspection.bad or failed:
         raise click.exceptions.Exit(1)
 
 

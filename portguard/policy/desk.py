@@ -15,6 +15,7 @@ from portguard.smpp.constants import (
     COMMAND_NAME,
     DATA_SM,
     ESME_ROK,
+    ESME_RSYSERR,
     REPLACE_SM,
     SUBMIT_MULTI,
     SUBMIT_SM,
@@ -24,8 +25,8 @@ from portguard.smpp.constants import (
     status_name,
 )
 from portguard.smpp.encode import submit_sm
-from portguard.smpp.framing import be32, frame_length
-from portguard.smpp.scan import Scan, scan_message
+from portguard.smpp.framing import frame_length
+from portguard.smpp.scan import Scan, be32, scan_message
 from portguard.sms.category import CATEGORY_NAMES, INDUSTRY_NAMES
 from portguard.sms.charset import encode
 
@@ -74,6 +75,7 @@ class Desk:
     def __init__(self, revision: Revision, own_tags: list[int]) -> None:
         self.revision = revision
         self.engine = build_engine(revision)
+        self._judged = b""
         self.scan = Scan(own_tags)
 
     def judge(self, message: Message) -> Outcome:
@@ -82,16 +84,29 @@ class Desk:
         account = engine.account(message.account)
         pdu = message.pdu or self._pdu(message, account.charset)
         self._scanned(pdu)
+        self._judged = pdu
         # The clock is the message's own: monotonic time is taken for the time of day.
         engine.set_clock(message.at, message.at)
         tps, account.tps = account.tps, account.tps if message.arrived else 0
         try:
             action = engine.judge(account, self.scan, pdu, message.at)
+        except Exception:
+            # As on the path: a fault in the decision has a verdict of its own, and is counted.
+            action = engine.failed(account, message.at)
+            engine.status = ESME_RSYSERR
         finally:
             account.tps = tps
         if action == UNSOUND:
             raise MessageError(f"pdu: schedule_delivery_time is answered {status_name(engine.status)}")
         return self._outcome()
+
+    @property
+    def region(self) -> str:
+        """Region of the recipient of the message judged last, "" when it is unknown or there are several."""
+        scan = self.scan
+        if scan.command_id == SUBMIT_MULTI:
+            return ""
+        return self.revision.region_of(self._judged[scan.dest_start : scan.dest_end], int(scan.dest_ton))
 
     def _outcome(self) -> Outcome:
         engine = self.engine

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from portguard.policy.desk import Desk
 from portguard.policy.engine import Engine
-from portguard.policy.grant import Account
+from portguard.policy.grant import HIT_203, Account
 from portguard.policy.reasons import ACTION_NAMES, CATALOGUE, ORDINAL, Rule
 from portguard.policy.revision import GrantDetail, PortDetail
 from portguard.sms.canonical import folds
@@ -42,6 +42,7 @@ class Facts:
         grant = engine.grant.detail
         self.grant = grant if isinstance(grant, GrantDetail) else None
         self.content = category_name(engine.category, engine.industry)
+        self.region = desk.region
         self.time = datetime.fromtimestamp(engine.at, desk.revision.zone).strftime("%Y-%m-%d %H:%M")
 
     def chain(self) -> str:
@@ -73,6 +74,10 @@ def _why_account(f: Facts) -> str:
         return f"account {f.account.system_id} is not on file"
     state = "active" if f.account.active else "not active"
     return f"account {f.account.system_id} of {f.account.enterprise} is {state}"
+
+
+def _why_source(f: Facts) -> str:
+    return f"source_addr {f.port.number!r}, TON {f.scan.source_ton}, NPI {f.scan.source_npi}"
 
 
 def _why_registered(f: Facts) -> str:
@@ -132,6 +137,8 @@ def _why_disguise(f: Facts) -> str:
         return "nothing at head or tail looks like a signature"
     folded = folds(f.grant.text)
     if f.grant.on_file == [f.grant.text]:
+        if f.engine.grant.hits & HIT_203:
+            return f"{f.grant.text!r} is on file, but stands between other brackets than 【】, or behind something"
         return f"【{f.grant.text}】 is on file as it is written"
     how = "; ".join(f"{what} -> {into or 'nothing'} ({why})" for what, into, why in folded) or "brackets"
     if f.grant.on_file:
@@ -165,7 +172,9 @@ def _why_region(f: Facts) -> str:
     limits = set(f.port.regions)
     for scope in f.engine.grant.scopes:
         limits |= scope.regions
-    return f"limited to {', '.join(sorted(limits))}" if limits else "neither scope nor port limits regions"
+    if not limits:
+        return "neither scope nor port limits regions"
+    return f"recipient's region is {f.region or 'unknown'}; limited to {', '.join(sorted(limits))}"
 
 
 def _why_hours(f: Facts) -> str:
@@ -183,7 +192,7 @@ def _why_port_category(f: Facts) -> str:
 
 
 _WHY: dict[int, Callable[[Facts], str]] = {
-    600: _why_rate, 601: _why_account, 106: _why_registered, 100: _why_registered, 101: _why_assigned,
+    600: _why_rate, 601: _why_account, 106: _why_source, 100: _why_registered, 101: _why_assigned,
     102: _why_links, 103: _why_links, 104: _why_port, 105: _why_extension, 107: _why_enterprise, 150: _why_body,
     151: _why_body, 152: _why_body, 155: _why_own_tags, 203: _why_disguise, 200: _why_signature, 201: _why_signature,
     202: _why_second, 204: _why_on_file, 205: _why_on_file, 300: _why_scope, 301: _why_scope, 302: _why_category,

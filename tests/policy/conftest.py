@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,14 +24,14 @@ class Office:
         self._place = place
         self._images: dict[str, Image] = {}
 
-    def revision(self, tables: Tables = TABLES, **policy: object) -> Revision:
+    def revision(self, tables: Tables = TABLES, **policy: Any) -> Revision:
         """A revision; mode "enforce" unless set."""
         key = json.dumps(tables, ensure_ascii=False)
         if key not in self._images:
             self._images[key] = folder.image(self._place / str(len(self._images)), tables)
         return folder.revision(self._images[key], policy)
 
-    def desk(self, tables: Tables = TABLES, **policy: object) -> Desk:
+    def desk(self, tables: Tables = TABLES, **policy: Any) -> Desk:
         """A Desk with nothing used up."""
         return Desk(self.revision(tables, **policy), OWN_TAGS)
 

@@ -1,0 +1,136 @@
+"""What is counted across messages: rates and daily caps, kept by name over reloads, given back when refused."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portguard.policy.counters import Histogram, Limits
+from portguard.policy.desk import Desk, Message
+from portguard.policy.grant import Bucket
+from portguard.policy.reasons import ACTION_BY_NAME, ORDINAL
+from tests.policy.conftest import Office
+from tests.policy.folder import when
+from tests.policy.messages import CODE
+from tests.policy.wire import submit, ucs2
+
+TEN = when("2026-11-11T10:00")
+LIMITED = "【星辰限量】" + CODE
+
+
+def send(desk: Desk, text: str = LIMITED, at: float = TEN, **fields: object) -> int:
+    """The code of the verdict on a message."""
+    message = Message("first", "106900011", "13910001234", text, at=at, **fields)  # type: ignore[arg-type]
+    return desk.judge(message).code
+
+
+def give_back(desk: Desk) -> None:
+    """What the relay does when the SMSC refuses the message judged last."""
+    engine = desk.engine
+    engine.limits.add(engine.quota_key, engine.quota_day, -engine.quota_messages)
+
+
+def test_a_refusal_by_the_smsc_gives_the_cap_back(office: Office) -> None:
+    desk = office.desk()
+    assert [send(desk), send(desk)] == [0, 0]
+    give_back(desk)
+    assert [send(desk), send(desk)] == [0, 305]
+
+
+def test_nothing_is_given_back_for_what_was_not_counted(office: Office) -> None:
+    desk = office.desk()
+    assert [send(desk), send(desk), send(desk)] == [0, 0, 305]
+    assert desk.engine.quota_key == ""
+    assert send(desk, "【星辰商城】" + CODE) == 0
+    assert desk.engine.quota_key == ""
+
+
+def test_a_message_that_another_rule_refuses_uses_nothing_up(office: Office) -> None:
+    desk = office.desk()
+    for _ in range(5):
+        assert desk.judge(Message("first", "10690002", "13910001234", LIMITED, at=TEN)).code == 104
+    assert [send(desk), send(desk), send(desk)] == [0, 0, 305]
+
+
+def test_a_message_that_is_only_tagged_counts(office: Office) -> None:
+    desk = office.desk(mode="tag")
+    assert [desk.judge(Message("first", "10690002", "1", LIMITED, at=TEN)).code for _ in range(2)] == [104, 104]
+    assert send(desk) == 305
+
+
+def test_a_reload_keeps_what_is_used_up(office: Office) -> None:
+    desk = office.desk()
+    assert [send(desk), send(desk)] == [0, 0]
+    desk.engine.swap(office.revision(mode="enforce", sublease_depth=2))
+    assert send(desk) == 305
+
+
+def test_a_scheduled_message_counts_on_its_day(office: Office) -> None:
+    desk = office.desk()
+    tomorrow = submit("106900011", ucs2(LIMITED), schedule=b"261112100000032+")
+    assert [send(desk, pdu=tomorrow) for _ in range(3)] == [0, 0, 305]
+    assert [send(desk) for _ in range(3)] == [0, 0, 305]
+    assert send(desk, at=when("2026-11-12T09:00")) == 305
+    assert send(desk, at=when("2026-11-13T09:00")) == 0
+
+
+def test_days_long_past_are_forgotten() -> None:
+    limits = Limits()
+    for day in (10, 11, 12, 13):
+        limits.add("scope", day, 1)
+    limits.forget(12)
+    assert [limits.used("scope", day) for day in (10, 11, 12, 13)] == [0, 1, 1, 1]
+
+
+def test_no_more_is_given_back_than_was_used() -> None:
+    limits = Limits()
+    limits.add("scope", 1, 2)
+    limits.add("scope", 1, -5)
+    assert limits.used("scope", 1) == 0
+
+
+def test_an_account_keeps_its_bucket() -> None:
+    limits = Limits()
+    assert limits.bucket("a") is limits.bucket("a")
+    assert limits.bucket("a") is not limits.bucket("b")
+
+
+@given(st.lists(st.floats(0, 0.5), max_size=60), st.integers(1, 20))
+def test_a_bucket_never_gives_more_than_its_rate(pauses: list[float], tps: int) -> None:
+    bucket, now, taken = Bucket(), 100.0, 0
+    for pause in pauses:
+        now += pause
+        taken += bucket.take(tps, now)
+    assert taken <= tps + (now - 100.0) * tps + 1e-6
+
+
+def test_a_bucket_fills_up_again_and_no_further() -> None:
+    bucket = Bucket()
+    assert [bucket.take(2, 5.0) for _ in range(3)] == [True, True, False]
+    assert [bucket.take(2, 5.5) for _ in range(2)] == [True, False]
+    assert [bucket.take(2, 99.0) for _ in range(3)] == [True, True, False]
+
+
+def test_a_rate_is_judged_for_messages_that_arrived(office: Office) -> None:
+    desk = office.desk()
+    message = Message("slow", "106900011", "13910001234", "【星辰商城】" + CODE, at=TEN)
+    assert [desk.judge(message).code for _ in range(5)] == [0] * 5
+    message.arrived = True
+    assert [desk.judge(message).code for _ in range(3)] == [0, 0, 600]
+
+
+def test_histogram() -> None:
+    histogram = Histogram([1.0, 2.0])
+    for value in (0.5, 1.0, 1.5, 2.0, 3.0):
+        histogram.observe(value, 2)
+    assert histogram.read() == ([1.0, 2.0], [4, 4, 2], 16.0)
+
+
+def test_counters_tell_action_rule_and_category(office: Office) -> None:
+    desk = office.desk()
+    send(desk, "【星辰商城】" + CODE)
+    send(desk, "【无名小店】" + CODE)
+    send(desk, "【无名小店】" + CODE)
+    assert sorted(desk.engine.counters.read()) == [
+        (ACTION_BY_NAME["allow"], -1, 1, 1), (ACTION_BY_NAME["reject"], ORDINAL[204], 1, 2),
+    ]
