@@ -145,23 +145,23 @@ def inspect(config: Path, at_text: str | None, chosen: str | None, output: Path 
     """
     settings = load_settings(config)
     at = at_option(at_text, settings, time.time())
-    with ExitStack() as opened:
-        stream, size = _input(source, opened)
-        _refuse_same_file(source, output)
-        desk = opened.enter_context(desk_of(settings))
-        inspection = Inspection(desk, at, source)
-        try:
+    try:
+        with ExitStack() as opened:
+            stream, size = _input(source, opened)
+            _refuse_same_file(source, output)
+            desk = opened.enter_context(desk_of(settings))
+            inspection = Inspection(desk, at, source)
             reader = _reader(Lines(stream), source, chosen)
             writer = _writer(output, reader, opened)
             with _progress(source, size) as shown:
                 _inspect_all(reader, writer, inspection, shown)
-        except Unreadable as error:
-            click.echo(f"{source}:{error.row}: {error}", err=True)
-            raise click.exceptions.Exit(1) from None
-        except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise click.ClickException(f"{error.filename or output or source}: {error.strerror}") from None
+    except Unreadable as error:
+        click.echo(f"{source}:{error.row}: {error}", err=True)
+        raise click.exceptions.Exit(1) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or output or 'stdout'}: {error.strerror}") from None
     if isinstance(writer, CsvWriter) and writer.left_out:
         names = ", ".join(sorted(writer.left_out))
         click.echo(f"{output}: left out, the first row has no such column: {names}", err=True)
@@ -209,11 +209,8 @@ def _input(source: str, opened: ExitStack) -> tuple[IO[bytes], int]:
     """The input as a stream, and its size (0 when nobody knows)."""
     if source == "-":
         return sys.stdin.buffer, 0
-    try:
-        stream = opened.enter_context(Path(source).open("rb"))  # noqa: SIM115 (the stack is the context manager)
-        return stream, os.fstat(stream.fileno()).st_size
-    except OSError as error:
-        raise click.ClickException(f"{source}: {error.strerror}") from None
+    stream = opened.enter_context(Path(source).open("rb"))  # noqa: SIM115 (the stack is the context manager)
+    return stream, os.fstat(stream.fileno()).st_size
 
 
 def _refuse_same_file(source: str, output: Path | None) -> None:

@@ -67,10 +67,13 @@ class Lines:
         self._first: bytes | None = None
 
     def peek(self) -> bytes:
-        """The first line, which `next` will give again; before the first `next` only."""
-        if self._first is None:
-            self._first = self._read(LONGEST_LINE + 1)
-        return self._first
+        """The first line that is not blank, which `next` will give again; before the first `next` only."""
+        line = self._read(LONGEST_LINE + 1)
+        while line.removeprefix(_BOM).isspace() and len(line) <= LONGEST_LINE:
+            self.number += 1
+            line = self._read(LONGEST_LINE + 1)
+        self._first = line
+        return line
 
     def next(self) -> bytes:
         """The next line with its end, b"" after the last. Raises Unreadable for a line over LONGEST_LINE."""
