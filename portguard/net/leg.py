@@ -8,6 +8,8 @@ Knows uvloop's ways (it ignores pause_reading() inside connection_made) and noth
 """
 
 import asyncio
+import contextlib
+import socket
 from time import monotonic
 from typing import cast
 
@@ -15,6 +17,8 @@ HIGH_WATER = 128 * 1024
 LOW_WATER = 32 * 1024
 LINGER = 2.0
 LARGE_CHUNK = 128 * 1024
+# What the kernel may hold unsent: left alone it takes megabytes for a peer that does not read, and says so late.
+UNSENT = 128 * 1024
 
 
 class Leg(asyncio.Protocol):
@@ -98,6 +102,11 @@ class Leg(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.made = True
         self.transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
+        sock = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         asyncio.get_running_loop().call_soon(self._settle)
 
     def connection_lost(self, exc: Exception | None) -> None:

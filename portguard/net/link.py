@@ -295,6 +295,7 @@ class Link:
                 self._blame_if_silent(leg.upstream, leg.made_at, leg.upstream.options.bind_timeout)
             leg.close()
             self.regulate()
+        self._settle()
 
     def _blame(self, leg: SmscLeg) -> None:
         if not leg.answered:

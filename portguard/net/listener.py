@@ -138,8 +138,6 @@ class Listener:
         leg: EsmeLeg | None = None
         try:
             sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             async with asyncio.timeout(self._options.bind_timeout):
                 if self._trusts(peer):
                     header = await _read_header(sock)

@@ -37,6 +37,7 @@ class Passthrough:
         self.tlvs: list[str] = []
         self.draining = False
         self.owes_after_eof = False
+        self.owes_after_loss = False
         self.chunks: list[tuple[Pair, int]] = []
         self.at_large_chunk: Callable[[], object] | None = None
 
@@ -101,7 +102,8 @@ class Passthrough:
 
     def esme_lost(self, pair: Pair, now: float) -> None:
         self.calls.append("esme_lost")
-        self.finish(pair)
+        if not self.owes_after_loss:
+            self.finish(pair)
 
     def drain(self, now: float) -> None:
         self.calls.append("drain")

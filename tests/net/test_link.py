@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from portguard.net.leg import HIGH_WATER, LARGE_CHUNK
+from portguard.net.leg import HIGH_WATER, LARGE_CHUNK, UNSENT
 from portguard.net.link import Link
 from tests.net.loopback import dying, echo, on_uvloop, proxy, refusing, silent, smsc, until
 from tests.net.passthrough import BOOM, LARGE, QUIT
@@ -29,7 +29,7 @@ def test_bytes_pass_both_ways() -> None:
     on_uvloop(main())
 
 
-def test_both_legs_send_without_delay() -> None:
+def test_both_legs_send_without_delay_and_keep_little_in_the_kernel() -> None:
     async def main() -> None:
         async with smsc(echo) as first, proxy(first) as running:
             await running.client()
@@ -40,6 +40,8 @@ def test_both_legs_send_without_delay() -> None:
                 assert leg.transport is not None
                 sock = leg.transport.get_extra_info("socket")
                 assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
     on_uvloop(main())
 
@@ -223,6 +225,24 @@ def test_half_closed_esme_still_gets_its_answers() -> None:
             running.exchange.flush()
             assert await reader.read() == b""
             await until(running.relay.idle)
+
+    on_uvloop(main())
+
+
+def test_smsc_leg_that_outlives_its_esme_ends_with_the_pair() -> None:
+    async def main() -> None:
+        async with smsc(echo) as first, proxy(first) as running:
+            running.relay.owes_after_loss = True
+            await running.client()
+            link = running.relay.pairs[0].link
+            assert isinstance(link, Link)
+            link.esme.abort()
+            await until(lambda: "esme_lost" in running.relay.calls)
+            assert running.exchange.links
+            running.relay.finish(running.relay.pairs[0])
+            running.exchange.flush()
+            await until(running.relay.idle)
+            assert not running.exchange.links
 
     on_uvloop(main())
 
