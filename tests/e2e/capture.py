@@ -12,7 +12,7 @@ import signal
 import struct
 import subprocess
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -169,11 +169,11 @@ def _dissected(proto: ElementTree.Element) -> Dissected:
     return Dissected(int(fields["smpp.command_id"], 16), fields, tlvs)
 
 
-def wait_decoded(taken: Capture, command_id: int, count: int) -> list[Dissected]:
-    """The first `count` PDUs with that command_id that went to the SMSC; dumpcap writes with a delay."""
+def wait_decoded(taken: Capture, count: int, like: Callable[[Dissected], bool]) -> list[Dissected]:
+    """The PDUs like this that went to the SMSC, once there are `count`; dumpcap writes with a delay."""
 
     def found() -> list[Dissected]:
-        wanted = [each for each in taken.decoded() if each.command_id == command_id]
+        wanted = [each for each in taken.decoded() if like(each)]
         return wanted if len(wanted) >= count else []
 
-    return until(found, f"{count} PDUs {command_id:#x} in the capture", TSHARK_SECONDS)
+    return until(found, f"{count} PDUs in the capture", TSHARK_SECONDS)

@@ -27,7 +27,7 @@ def test_both_ways_read_the_same(tmp_path: Path) -> None:
     send(client, [text("10690001", "13910001234", f"【星辰商城】{number}", tlvs=TLVS) for number in range(30)])
     try:
         for each in taken:
-            decoded = wait_decoded(each, SUBMIT_SM, 30)
+            decoded = wait_decoded(each, 30, lambda pdu: pdu.command_id == SUBMIT_SM)
             assert [int(pdu.fields["smpp.sequence_number"]) for pdu in decoded] == list(range(2, 32))
             assert {tuple(pdu.tlvs.items()) for pdu in decoded} == {TLVS}
     finally:

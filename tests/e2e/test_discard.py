@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from portguard.smpp import constants as c
 from tests.e2e import tables as t
-from tests.e2e.conftest import Between, MakeDaemon
+from tests.e2e.conftest import Between
+from tests.e2e.daemon import Daemon
 from tests.e2e.peers.client import Client, Message, send, text
 from tests.e2e.peers.node_client import NodeClient
-from tests.e2e.peers.smsc import NodeSmsc
 from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -64,10 +66,20 @@ def test_asked_about_later(between: Between, receipt: bool) -> None:
     other.close()
 
 
-def test_with_receipts(smsc: NodeSmsc, make_daemon: MakeDaemon, client: Client) -> None:
-    daemon = make_daemon(smsc.port, more="discard_receipt = true\n" + DISCARD)
-    daemon.start()
-    client.bind(daemon.port, "silent", window=1)
+@pytest.fixture(scope="module")
+def receipting(between: Between, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon before the same SMSC that sends receipts for what it discards."""
+    folder = tmp_path_factory.mktemp("receipting")
+    daemon = Daemon(folder, [between.smsc.port], "discard_receipt = true\n" + DISCARD, t.standard())
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+def test_with_receipts(receipting: Daemon, client: Client) -> None:
+    client.bind(receipting.port, "silent", window=1)
     silent, asked = send(client, [unregistered(), unregistered(receipt=True)])
     until(client.deliveries, "the receipt")
     [delivery] = client.deliveries()
@@ -86,12 +98,10 @@ def test_with_receipts(smsc: NodeSmsc, make_daemon: MakeDaemon, client: Client) 
     assert client.request("replace_sm", **about, short_message=REPLACEMENT)["status"] == c.ESME_RREPLACEFAIL
 
 
-def test_the_receipt_takes_any_receiving_bind(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(smsc.port, more="discard_receipt = true\n" + DISCARD)
-    daemon.start()
+def test_the_receipt_takes_any_receiving_bind(receipting: Daemon) -> None:
     receiver, transmitter = NodeClient(), NodeClient()
-    receiver.bind(daemon.port, "silent", "receiver")
-    transmitter.bind(daemon.port, "silent", "transmitter")
+    receiver.bind(receipting.port, "silent", "receiver")
+    transmitter.bind(receipting.port, "silent", "transmitter")
     [answer] = send(transmitter, [unregistered(receipt=True)])
     until(receiver.deliveries, "the receipt on the other bind")
     assert answer.message_id in receiver.deliveries()[0].body.decode()

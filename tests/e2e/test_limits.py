@@ -9,8 +9,7 @@ from portguard.smpp import encode
 from tests.e2e import raw
 from tests.e2e.cases import allowed
 from tests.e2e.conftest import Between, MakeClient, MakeDaemon
-from tests.e2e.peers import every
-from tests.e2e.peers.client import UNSAID, BindRefused, send
+from tests.e2e.peers.client import BindRefused, send
 from tests.e2e.peers.smsc import NodeSmsc
 from tests.e2e.waiting import until
 
@@ -18,12 +17,12 @@ pytestmark = pytest.mark.e2e
 
 
 def test_max_binds_of_an_account(between: Between, make_client: MakeClient) -> None:
-    first, second, third = (make_client(name) for name in ("node-smpp", "smpplib", "smpp34"))
+    first, second, third = (make_client(name) for name in ("node-smpp", "smpp34", "smpplib"))
     first.bind(between.daemon.port, "twice")
     second.bind(between.daemon.port, "twice")
     with pytest.raises(BindRefused) as refused:
         third.bind(between.daemon.port, "twice")
-    assert refused.value.status in {c.ESME_RBINDFAIL, UNSAID}
+    assert refused.value.status == c.ESME_RBINDFAIL
     # Those who are bound notice nothing, and a place that becomes free is given away again.
     assert send(second, [allowed()])[0].status == 0
     first.unbind()
@@ -32,12 +31,11 @@ def test_max_binds_of_an_account(between: Between, make_client: MakeClient) -> N
     assert send(fourth, [allowed()])[0].status == 0
 
 
-@pytest.mark.parametrize("name", every.NAMES)
-def test_networks(between: Between, make_client: MakeClient, name: str) -> None:
+def test_networks(between: Between, make_client: MakeClient) -> None:
     with pytest.raises(BindRefused) as refused:
-        make_client(name).bind(between.daemon.port, "inside")
-    assert refused.value.status in {c.ESME_RBINDFAIL, UNSAID}
-    make_client(name).bind(between.daemon.port, "local")
+        make_client("node-smpp").bind(between.daemon.port, "inside")
+    assert refused.value.status == c.ESME_RBINDFAIL
+    make_client("node-smpp").bind(between.daemon.port, "local")
     assert not between.smsc.events("bind", system_id="inside")
 
 

@@ -118,7 +118,8 @@ def simulated() -> Iterator[tuple[LoopThread, Smsc]]:
 def test_the_simulator_serves_every_client(simulated: tuple[LoopThread, Smsc], client: Client) -> None:
     loop, smsc = simulated
     client.bind(smsc.port, "merchant", window=20)
-    answers = send(client, [text(SOURCE, DESTINATION, f"【星辰】{number}", registered_delivery=1) for number in range(60)])
+    messages = [text(SOURCE, DESTINATION, f"【星辰】{number}", registered_delivery=1) for number in range(60)]
+    answers = send(client, messages)
     ids = {delivery.message_id: delivery.text for delivery in loop.run(smsc.wait_delivered(60))}
     assert [ids[answer.message_id] for answer in answers] == [f"【星辰】{number}" for number in range(60)]
     assert loop.run(smsc.send_mo(DESTINATION, SOURCE, "退订", system_id="merchant")) == 0

@@ -82,8 +82,6 @@ class AiosmpplibClient:
             raise BindRefused(self._hook.bind_status)
 
     async def _close(self) -> None:
-        self._task.cancel()
-        await asyncio.wait({self._task})
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -14,7 +14,7 @@ from typing import Any
 import smpp34
 
 BIND_TYPES = {"transmitter": "TX", "receiver": "RX", "transceiver": "TRX"}
-BIND_MS = 3000
+BIND_MS = 2000
 WINDOW = 1000
 UNSAID = 0xFFFFFFFF
 
