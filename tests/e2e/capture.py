@@ -8,6 +8,7 @@ and `pcap` writes them down as if they had been captured.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import struct
 import subprocess
@@ -54,7 +55,9 @@ def capture(folder: Path, port: int) -> Capture:
 
 
 def may_capture() -> bool:
-    """True when dumpcap can open the loopback."""
+    """True when dumpcap is there and can open the loopback."""
+    if shutil.which("dumpcap") is None:
+        return False
     done = subprocess.run(
         ["dumpcap", "-q", "-i", "lo", "-a", "duration:0", "-w", "/dev/null"], capture_output=True, check=False
     )

@@ -20,7 +20,7 @@ from tests.e2e.waiting import until
 pytestmark = pytest.mark.e2e
 
 ESME_RBINDFAIL, ESME_RINVPASWD, ESME_RINVSYSID = 0x0D, 0x0E, 0x0F
-WOULD_BE_REJECTED = b"\x02"
+TAGGED, WOULD_BE_REJECTED = b"\x01", b"\x02"
 MARKETING_CATEGORY = b"\x03"
 
 
@@ -106,6 +106,35 @@ def test_tags_seen_by_tshark(captured: Captured, client: Client) -> None:
     assert seen[3].tlvs == {}
     shown = [bytes.fromhex(pdu.fields["smpp.message"].replace(":", "")) for pdu in seen]
     assert shown == [message.body for message in messages]
+
+
+def test_tags_of_the_sender_are_replaced(between: Between, client: Client) -> None:
+    if "vendor-tlv" in client.lacks:
+        return
+    before = len(between.smsc.received())
+    spoofed = text(t.OWN, t.NORTHERN, f"【{t.STAR}】{PLAIN}", tlvs=((0x1D01, b"\x09"), (0x1D03, b"spoofed!")))
+    client.bind(between.daemon.port, "star", window=1)
+    assert send(client, [spoofed, allowed()])[0].status == 0
+    client.close()
+    first, second = between.smsc.wait_received(before + 2)[before:]
+    assert first.body == spoofed.body
+    assert first.fields["portguard_verdict"] == TAGGED
+    assert first.fields["portguard_reason"] == (155).to_bytes(2, "big")
+    assert first.fields["portguard_revision"] == bytes.fromhex(between.daemon.revision())
+    assert "portguard_verdict" not in second.fields
+
+
+def test_an_account_that_is_only_watched(between: Between, client: Client) -> None:
+    before = len(between.smsc.received())
+    counted = between.daemon.metric("portguard_messages_total", action="monitor")
+    cases = [case for case in CASES if case.needs not in client.lacks and case.rule != "scope_quota"]
+    client.bind(between.daemon.port, "watched", window=1)
+    answers = send(client, [case.message for case in cases])
+    assert {answer.status for answer in answers} == {0}
+    received = between.smsc.wait_received(before + len(cases))[before:]
+    assert [answer.message_id for answer in answers] == [each.message_id for each in received]
+    assert not [name for each in received for name in each.fields if name.startswith("portguard_")]
+    assert between.daemon.metric("portguard_messages_total", action="monitor") == counted + len(cases)
 
 
 def test_500_in_flight(between: Between, client: Client) -> None:

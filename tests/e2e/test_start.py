@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from portguard.flavour import flavour
 from portguard.smpp import constants as c
 from tests.e2e import raw
 from tests.e2e import tables as t
@@ -216,6 +217,17 @@ def test_readyz_and_healthz(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
     daemon.start()
     assert daemon.http("/healthz")[0] == 200
     assert daemon.http("/absent")[0] == 404
+    # The daemon of these tests is of the flavour that the tests are for.
+    assert daemon.metric("portguard_build_info", flavour=flavour()) == 1
+    # While it drains it is alive, and wants no new ESMEs.
+    link = raw.bind(daemon.port, "star")
     smsc.hold()
+    link.send(raw.submit(2, allowed()))
+    smsc.wait_received(1)
     daemon.signal(signal.SIGTERM)
-    until(lambda: not daemon.running(), "the end")
+    until(lambda: daemon.http("/readyz")[0] == 503, "/readyz to say that it drains")
+    assert daemon.http("/healthz")[0] == 200
+    smsc.release()
+    link.expect(c.SUBMIT_SM_RESP)
+    link.close()
+    assert daemon.wait() == 0
