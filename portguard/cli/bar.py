@@ -1,10 +1,14 @@
 """The progress bar of a long read, on stderr: share of the file, rows a second, and what became of the rows so far."""
 
 from collections import Counter
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+# Longer names of files are cut at their beginning, to leave room for the counts.
+_NAME = 16
 
 
 class Bar:
@@ -13,14 +17,16 @@ class Bar:
     def __init__(self, name: str, size: int) -> None:
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(bar_width=12),
             TaskProgressColumn(show_speed=False),
             TextColumn("{task.fields[rows]:,} rows"),
             TextColumn("{task.fields[actions]}", markup=False),
             TimeElapsedColumn(),
             console=Console(stderr=True),
         )
-        self._task = self._progress.add_task(name, total=size or None, rows=0, actions="")
+        shown = Path(name).name
+        shown = shown if len(shown) <= _NAME else f"...{shown[-_NAME:]}"
+        self._task = self._progress.add_task(shown, total=size or None, rows=0, actions="")
 
     def at(self, octets: int, actions: Counter[str]) -> None:
         """So many octets are read, and these are the verdicts."""
