@@ -6,7 +6,6 @@ holds both. `smpp.constants` need not be here, since Final ints are inlined from
 """
 
 COMPILED = [
-    "portguard.smpp.framing",
     "portguard.smpp.scan",
     "portguard.sms.text",
     "portguard.sms.lexicon",
@@ -17,5 +16,6 @@ COMPILED = [
     "portguard.relay.pair",
     "portguard.relay.sessions",
     "portguard.relay.messages",
+    "portguard.relay.long",
     "portguard.relay.relay",
 ]

@@ -39,6 +39,7 @@ def relay_of(revision: Revision, settings: Settings, discard_key: bytes) -> Rela
         smsc_bind_timeout=max(smsc.bind_timeout for smsc in settings.smsc),
         tag_fallback=settings.policy.tag_fallback,
         discard_receipt=settings.policy.discard_receipt,
+        concat=settings.concat,
     )
     return Relay(engine, options, Tagger(settings.tag), DiscardIds(discard_key, settings.policy.discard_id))
 

@@ -20,9 +20,7 @@ from portguard.policy.grant import (
     HIT_151,
     HIT_152,
     HIT_155,
-    HIT_201,
-    HIT_202,
-    HIT_203,
+    HIT_200,
     HIT_302,
     HIT_303,
     HIT_304,
@@ -49,7 +47,6 @@ from portguard.smpp.constants import (
 )
 from portguard.smpp.scan import Scan, cstring_end
 from portguard.sms.charset import ascii_brackets, decode, is_binary
-from portguard.sms.text import Text
 from portguard.sms.udh import udh_length
 
 ALLOW: Final = 0
@@ -68,7 +65,6 @@ class Engine(Lookup):
 
     def __init__(self, revision: Revision, options: EngineOptions, limits: Limits, counters: Counters) -> None:
         super().__init__(revision, options, limits, counters)
-        self.text = Text()
         self.clear()
 
     def clear(self) -> None:
@@ -81,6 +77,11 @@ class Engine(Lookup):
         self.category: i64 = 0
         self.industry: i64 = 0
         self.readable = False
+        self.body_start: i64 = 0
+        self.body_end: i64 = 0
+        self.body_header: i64 = 0
+        # Whether the message was counted against its cap with an earlier part.
+        self.charged = False
         self.at = 0.0
         self.port = NO_PORT
         self.grant = NO_GRANT
@@ -90,6 +91,41 @@ class Engine(Lookup):
 
     def judge(self, a: Account, s: Scan, buf: bytes, now: float) -> i64:
         """The verdict on a scanned PDU: an action, or UNSOUND. Details stand in the engine's attributes."""
+        if not self.timed(s, buf, now):
+            return UNSOUND
+        hits = self.rated(a, now) | self.numbered(a, s, buf) | self.framed(s, buf)
+        hits |= self.decoded(a, s, buf)
+        return self.verdict(a, s, buf, hits)
+
+    def judge_text(self, a: Account, s: Scan, buf: bytes, hits: i64, raw: bytes, readable: bool, partial: bool) -> i64:
+        """The verdict on a part for the text of its message: `raw` (UTF-16BE) of all parts so far, `partial` while some
+        are missing. `hits` are those of `numbered` and `framed`, which have been asked about this part."""
+        self.readable = readable
+        self.partial = partial
+        if readable:
+            self.text.load(raw, ascii_brackets(s.data_coding, a.charset))
+        action = self.verdict(a, s, buf, hits)
+        self.partial = False
+        return action
+
+    def verdict(self, a: Account, s: Scan, buf: bytes, hits: i64) -> i64:
+        """From the hits of the account, the number and the body to the verdict, by the text that is loaded."""
+        if self.readable:
+            hits |= self.signed(a, self.port, self.at)
+            self.categorise(s.assumed)
+            # What is missing so far may still come, unless it has to stand in front.
+            if self.partial and (self.text.unclosed or not self.options.head_only):
+                hits &= ~HIT_200
+        else:
+            self.grant = self.port.unsigned
+            self.category = 0
+            self.industry = 0
+        return self.conclude(a, hits | self.scoped(a, s, buf, self.at), s)
+
+    # ---- time, account, number
+
+    def timed(self, s: Scan, buf: bytes, now: float) -> bool:
+        """Begin with a PDU: when will it be delivered? False, and `status`, when its schedule cannot be used."""
         self.soft = 0
         self.quota_key = ""
         at: float = now + self.skew
@@ -98,33 +134,30 @@ class Engine(Lookup):
             at = delivery_time(buf[s.schedule_start : s.schedule_end], at)
             if at < 0.0 or at > self.present + self.options.max_schedule:
                 self.status = ESME_RINVSCHED
-                return UNSOUND
+                return False
         self.at = at
-        hits: i64 = a.hits
+        return True
+
+    def rated(self, a: Account, now: float) -> i64:
+        """Rule 600, once a PDU."""
         if a.tps > 0 and not a.bucket.take(a.tps, now):
-            hits |= HIT_600
+            return HIT_600
+        return 0
+
+    def numbered(self, a: Account, s: Scan, buf: bytes) -> i64:
+        """Rules 601 and 100-107: the account and the number, resolved into `port`."""
+        hits: i64 = a.hits
         if s.source_ton == TON_ALPHANUMERIC or (
             len(self.options.ton_npi) > 0 and (s.source_ton << 8 | s.source_npi) not in self.options.ton_npi
         ):
             hits |= HIT_106
-        port = self.port_of(a, buf[s.source_start : s.source_end], at)
-        self.port = port
-        hits |= port.hits | self.body(a, s, buf)
-        if self.readable:
-            hits |= self.signed(a, port, at)
-            self.categorise(s.assumed)
-        else:
-            self.grant = port.unsigned
-            self.category = 0
-            self.industry = 0
-        hits |= self.scoped(a, s, buf, at)
-        return self.conclude(a, hits, s)
+        self.port = self.port_of(a, buf[s.source_start : s.source_end], self.at)
+        return hits | self.port.hits
 
     # ---- the body
 
-    def body(self, a: Account, s: Scan, buf: bytes) -> i64:
-        """Rules 150-155; loads `text` when there is one that decodes (`readable`)."""
-        self.readable = False
+    def framed(self, s: Scan, buf: bytes) -> i64:
+        """Rules 151, 152, 155 and the part of 150 that is not the text: which octets are the body?"""
         hits: i64 = 0
         start: i64 = s.sm_start
         end: i64 = s.sm_end
@@ -138,7 +171,6 @@ class Engine(Lookup):
             hits |= HIT_155
         if s.default_msg_id != 0 and s.default_msg_id not in self.options.default_msg_ids:
             hits |= HIT_150
-        coding: i64 = s.data_coding
         header: i64 = 0
         if s.esm_class & ESM_UDHI != 0:
             if s.sar:
@@ -148,11 +180,22 @@ class Engine(Lookup):
                 hits |= HIT_152
                 header = 0
             start += header
+        self.body_start = start
+        self.body_end = end
+        self.body_header = header
+        return hits
+
+    def decoded(self, a: Account, s: Scan, buf: bytes) -> i64:
+        """The other part of 150: loads `text` when the body decodes (`readable`)."""
+        self.readable = False
+        coding: i64 = s.data_coding
+        start: i64 = self.body_start
+        end: i64 = self.body_end
         if coding == _UCS2 and self.utf16(buf, start, end):
             self.text.load(buf[start:end], False)
             self.readable = True
-            return hits
-        return hits | self.other_coding(a, buf[start:end], coding, header)
+            return 0
+        return self.other_coding(a, buf[start:end], coding, self.body_header)
 
     def utf16(self, buf: bytes, pos: i64, end: i64) -> bool:
         """True for whole UTF-16BE units with no surrogate and no BOM in front: text as it stands."""
@@ -177,47 +220,7 @@ class Engine(Lookup):
         self.readable = True
         return 0
 
-    # ---- the signature
-
-    def signed(self, a: Account, port: PortGrant, at: float) -> i64:
-        """Rules 107 and 200-301: find the signature, resolve it, leave it in `grant`."""
-        t = self.text
-        if t.has_head:
-            self.grant = self.grant_of(a, port, t.head, at)
-            if t.has_tail or t.disguised:
-                return self.grant.hits | self.second(a, port, at)
-            return self.grant.hits
-        if t.disguised:
-            found = self.disguised(a, port, t.disguised_head, at)
-            if found.registered:
-                self.grant = found
-                return found.hits | self.own_disguise(found)
-        if t.has_tail:
-            self.grant = self.grant_of(a, port, t.tail, at)
-            if self.options.head_only:
-                return self.grant.hits | HIT_201
-            return self.grant.hits
-        if t.disguised and not self.options.head_only:
-            found = self.disguised(a, port, t.disguised_tail, at)
-            if found.registered:
-                self.grant = found
-                return found.hits | self.own_disguise(found)
-        self.grant = port.unsigned
-        return port.unsigned.hits
-
-    def second(self, a: Account, port: PortGrant, at: float) -> i64:
-        """Rule 202: a head is there; is the tail on file to another enterprise?"""
-        t = self.text
-        head = self.grant
-        if head.hits & HIT_203 != 0:
-            self.own_disguise(head)
-        tail = self.grant_of(a, port, t.tail, at) if t.has_tail else self.disguised(a, port, t.disguised_tail, at)
-        if not tail.registered:
-            return 0
-        for enterprise in tail.enterprises:
-            if enterprise in head.enterprises:
-                return 0
-        return HIT_202
+    # ---- the content
 
     def categorise(self, assumed: i64) -> None:
         """The kind of content: a template of the signature decides, else the lexicon, else what is assumed."""
@@ -299,7 +302,9 @@ class Engine(Lookup):
         return hits | self.capped(scopes, day, messages)
 
     def capped(self, scopes: list[Scope], day: i64, messages: i64) -> i64:
-        """Rule 305: the first scope with room for the messages is the one that will be counted."""
+        """Rule 305: the first scope with room for the messages is the one that will be counted, once a message."""
+        if self.charged:
+            return 0
         for scope in scopes:
             if scope.cap == 0:
                 return 0
@@ -342,7 +347,9 @@ class Engine(Lookup):
         if action < DISCARD and self.quota_key != "":
             self.limits.add(self.quota_key, self.quota_day, self.quota_messages)
         self.action = action
-        self.counters.count(action, self.rule, self.category)
+        # A message in parts is counted once, with its whole verdict; a part that goes ahead of it is not.
+        if not self.partial or action >= DISCARD:
+            self.counters.count(action, self.rule, self.category)
         return action
 
     def tag_verdict(self, a: Account) -> i64:
@@ -365,6 +372,9 @@ class Engine(Lookup):
         a.errors += 1
         self.rule = -1
         self.hits = 0
+        self.soft = 0
+        self.readable = False
+        self.grant = NO_GRANT
         self.category = 0
         self.industry = 0
         self.quota_key = ""

@@ -121,6 +121,10 @@ def _why_body(f: Facts) -> str:
     return f"data_coding {f.scan.data_coding}, esm_class {f.scan.esm_class:#04x}, {f.scan.payloads} message_payload"
 
 
+def _why_parts(f: Facts) -> str:
+    return "parts are joined where they arrive, on the links; here one PDU is judged by itself"
+
+
 def _why_own_tags(f: Facts) -> str:
     return f"{f.scan.own_tags} TLVs of portguard's own in the PDU"
 
@@ -194,9 +198,10 @@ def _why_port_category(f: Facts) -> str:
 _WHY: dict[int, Callable[[Facts], str]] = {
     600: _why_rate, 601: _why_account, 106: _why_source, 100: _why_registered, 101: _why_assigned,
     102: _why_links, 103: _why_links, 104: _why_port, 105: _why_extension, 107: _why_enterprise, 150: _why_body,
-    151: _why_body, 152: _why_body, 155: _why_own_tags, 203: _why_disguise, 200: _why_signature, 201: _why_signature,
-    202: _why_second, 204: _why_on_file, 205: _why_on_file, 300: _why_scope, 301: _why_scope, 302: _why_category,
-    303: _why_region, 304: _why_hours, 305: _why_quota, 306: _why_port_category,
+    151: _why_body, 152: _why_body, 153: _why_parts, 154: _why_parts, 155: _why_own_tags, 203: _why_disguise,
+    200: _why_signature, 201: _why_signature, 202: _why_second, 204: _why_on_file, 205: _why_on_file,
+    300: _why_scope, 301: _why_scope, 302: _why_category, 303: _why_region, 304: _why_hours, 305: _why_quota,
+    306: _why_port_category,
 }
 
 

@@ -11,9 +11,20 @@ from typing import Final
 from mypy_extensions import i64
 
 from portguard.policy.counters import Counters, Limits
-from portguard.policy.grant import HIT_203, HIT_601, PORT_REFUSALS, SIGNATURE_REFUSALS, Account, Grant, PortGrant
+from portguard.policy.grant import (
+    HIT_201,
+    HIT_202,
+    HIT_203,
+    HIT_601,
+    PORT_REFUSALS,
+    SIGNATURE_REFUSALS,
+    Account,
+    Grant,
+    PortGrant,
+)
 from portguard.policy.revision import Revision
 from portguard.sms.lexicon import Lexicon
+from portguard.sms.text import Text
 
 SECONDS_A_DAY: Final = 86400.0
 
@@ -58,6 +69,10 @@ class Lookup:
         # The time of the present message (epoch seconds), and its soft hits: those a setting turns into a tag.
         self.present = 0.0
         self.soft: i64 = 0
+        self.text = Text()
+        self.grant = NO_GRANT
+        # A part of a long message is judged on the text so far.
+        self.partial = False
 
     def swap(self, revision: Revision) -> None:
         """Serve another revision from the next message on. Accounts are resolved again when next asked for."""
@@ -133,6 +148,49 @@ class Lookup:
                     port.refused = {}
 
     # ---- the signature
+
+    def signed(self, a: Account, port: PortGrant, at: float) -> i64:
+        """Rules 107 and 200-301: find the signature, resolve it, leave it in `grant`."""
+        t = self.text
+        if t.has_head:
+            self.grant = self.grant_of(a, port, t.head, at)
+            if (t.has_tail or t.disguised) and not self.partial:
+                return self.grant.hits | self.second(a, port, at)
+            return self.grant.hits
+        if t.disguised:
+            found = self.disguised(a, port, t.disguised_head, at)
+            if found.registered:
+                self.grant = found
+                return found.hits | self.own_disguise(found)
+        if self.partial:  # the tail is not here yet
+            self.grant = port.unsigned
+            return port.unsigned.hits
+        if t.has_tail:
+            self.grant = self.grant_of(a, port, t.tail, at)
+            if self.options.head_only:
+                return self.grant.hits | HIT_201
+            return self.grant.hits
+        if t.disguised and not self.options.head_only:
+            found = self.disguised(a, port, t.disguised_tail, at)
+            if found.registered:
+                self.grant = found
+                return found.hits | self.own_disguise(found)
+        self.grant = port.unsigned
+        return port.unsigned.hits
+
+    def second(self, a: Account, port: PortGrant, at: float) -> i64:
+        """Rule 202: a head is there; is the tail on file to another enterprise?"""
+        t = self.text
+        head = self.grant
+        if head.hits & HIT_203 != 0:
+            self.own_disguise(head)
+        tail = self.grant_of(a, port, t.tail, at) if t.has_tail else self.disguised(a, port, t.disguised_tail, at)
+        if not tail.registered:
+            return 0
+        for enterprise in tail.enterprises:
+            if enterprise in head.enterprises:
+                return 0
+        return HIT_202
 
     def own_disguise(self, grant: Grant) -> i64:
         """With `disguise_own = "tag"` a sender's own signature in other brackets or width is tagged, not refused."""

@@ -51,6 +51,15 @@ class PolicyOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     accounts: dict[str, AccountOptions] = {}
 
 
+class ConcatOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[concat]`: how long parts of a long message wait for each other (milliseconds), how long one is remembered
+    after its last part (seconds), and the octets that all of them may hold in memory."""
+
+    hold_ms: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 200
+    keep_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 60
+    max_held_bytes: Annotated[int, msgspec.Meta(ge=1 << 16)] = 64 << 20
+
+
 class TagOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[tag]`: the vendor TLVs a tagged message carries (SMPP 3.4 §5.3.2: 0x1400-0x3FFF are the vendor's)."""
 

@@ -1,7 +1,7 @@
 """One message PDU on its way: scanned, judged, and what follows from the verdict.
 
-Nouns: its *fate* is PASS, CUT (answered here, not forwarded) or REPLACED (forwarded as `patched`); what is *owed* for a
-forwarded one is settled by the SMSC's answer.
+Nouns: its *fate* is PASS, CUT (answered here, not forwarded), REPLACED (forwarded as `patched`) or HELD (a part that
+waits for the rest); what is *owed* for a forwarded one is settled by the SMSC's answer.
 
 Compiled; between `sessions.Sessions` (the pairs) and `relay.Relay` (the bytes). DESIGN §5 has discard, tag and failing.
 """
@@ -18,7 +18,7 @@ from portguard.policy.engine import ALLOW, DISCARD, MONITOR, TAG, UNSOUND, Engin
 from portguard.policy.reasons import CATALOGUE
 from portguard.relay.discard import DiscardIds, rejected_receipt
 from portguard.relay.options import RelayOptions
-from portguard.relay.pair import NOTHING_FORWARDED, OWN_FIRST, OWN_LAST, Forwarded, Pair
+from portguard.relay.pair import NOTHING_FORWARDED, Forwarded, Pair
 from portguard.relay.sessions import Sessions
 from portguard.relay.tagging import Tagger
 from portguard.smpp.constants import (
@@ -26,12 +26,10 @@ from portguard.smpp.constants import (
     DATA_SM,
     ESM_UDHI,
     ESME_RCANCELFAIL,
-    ESME_RCNTSUBDL,
     ESME_ROK,
     ESME_RREPLACEFAIL,
     ESME_RSUBMITFAIL,
     ESME_RSYSERR,
-    ESME_RTHROTTLED,
     QUERY_SM,
     REPLACE_SM,
     STATE_ENROUTE,
@@ -40,13 +38,13 @@ from portguard.smpp.constants import (
     SUBMIT_SM,
 )
 from portguard.smpp.encode import message_resp, query_sm_resp, response, submit_multi_resp
-from portguard.smpp.framing import be32
-from portguard.smpp.scan import HEADER, Scan, cstring_end, scan_message
+from portguard.smpp.scan import HEADER, Scan, be32, cstring_end, scan_message
 from portguard.smpp.session import BOUND_RX, BOUND_TRX
 
 PASS: Final = 0
 CUT: Final = 1
 REPLACED: Final = 2
+HELD: Final = 3
 
 SAMPLE: Final = 64
 _HIGH_KEPT: Final = 1024
@@ -78,35 +76,29 @@ class Messages(Sessions):
         self.pdu_errors: dict[int, int] = {}
         self.smsc_time = Histogram([1e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0])
 
-    def message(self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64, now: float) -> i64:
-        """A PDU with text, on a bind that may submit: scan, judge, act."""
-        sequence = be32(buf, pos + 12)
-        s = self.scan
-        status = scan_message(s, buf, pos, end, command)
-        if status != ESME_ROK:
-            return self.unsound(pair, command, status, sequence)
-        if pair.ending and pair.account.active:
-            return self.answer(pair, command, ESME_RTHROTTLED, sequence)
-        if sequence >= OWN_FIRST and sequence <= OWN_LAST and not note(pair.high_from_esme, sequence):
-            return self.answer(pair, command, ESME_RTHROTTLED, sequence)
-        if command == REPLACE_SM:
-            return self.replacement(pair, buf, pos, end, sequence, now)
-        if s.lists > 0:
-            return self.answer(pair, command, ESME_RCNTSUBDL, sequence)
-        return self.decided(pair, buf, pos, end, command, sequence, now)
-
     def decided(self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64, sequence: i64, now: float) -> i64:
         """Judge the scanned PDU buf[pos:end] and act on the verdict."""
-        engine = self.engine
-        s = self.scan
         self.judged += 1
         try:
-            action = engine.judge(pair.account, s, buf, now)
+            action = self.engine.judge(pair.account, self.scan, buf, now)
         except Exception:
-            if len(self.faults) < _FAULTS_KEPT:
-                self.faults.append(traceback.format_exc())
-            action = engine.failed(pair.account, now)
-            engine.status = ESME_RSYSERR
+            action = self.failed(pair, now)
+        return self.act(pair, buf, pos, end, command, sequence, now, action)
+
+    def failed(self, pair: Pair, now: float) -> i64:
+        """An exception in the decision: noted for the log, and the action that is set for it."""
+        if len(self.faults) < _FAULTS_KEPT:
+            self.faults.append(traceback.format_exc())
+        action = self.engine.failed(pair.account, now)
+        self.engine.status = ESME_RSYSERR
+        return action
+
+    def act(
+        self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64, sequence: i64, now: float, action: i64
+    ) -> i64:
+        """What follows from the engine's verdict for the scanned PDU buf[pos:end]; scan offsets count from `buf`."""
+        engine = self.engine
+        s = self.scan
         if action == ALLOW or action == MONITOR:
             self.owe(pair, buf, command, sequence, now)
             if s.own_tags > 0:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from portguard.policy.options import ConcatOptions
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -31,6 +33,9 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     pass_commands: list[Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFF)]] = []
 
 
+_CONCAT = ConcatOptions()
+
+
 class RelayOptions:
     """What the relay looks at on the path and in `tick`, copied once out of the settings. Times are seconds."""
 
@@ -43,6 +48,7 @@ class RelayOptions:
         smsc_bind_timeout: float,
         tag_fallback: str = "allow",
         discard_receipt: bool = False,
+        concat: ConcatOptions = _CONCAT,
     ) -> None:
         self.max_pdu = limits.max_pdu
         self.max_outstanding = limits.max_outstanding
@@ -56,3 +62,6 @@ class RelayOptions:
         self.smsc_bind_timeout = smsc_bind_timeout
         self.tag_fallback = tag_fallback
         self.discard_receipt = discard_receipt
+        self.hold = concat.hold_ms / 1000
+        self.keep = float(concat.keep_seconds)
+        self.max_held_bytes = concat.max_held_bytes

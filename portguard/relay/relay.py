@@ -17,7 +17,8 @@ from portguard.policy.counters import Histogram
 from portguard.policy.engine import Engine
 from portguard.policy.revision import Revision
 from portguard.relay.discard import DiscardIds
-from portguard.relay.messages import CUT, PASS, REPLACED, SAMPLE, Messages, note
+from portguard.relay.long import LongMessages
+from portguard.relay.messages import CUT, PASS, REPLACED, SAMPLE, note
 from portguard.relay.options import RelayOptions
 from portguard.relay.pair import NO_ACCOUNT, OWN_FIRST, OWN_LAST, Pair
 from portguard.relay.tagging import Tagger
@@ -43,8 +44,7 @@ from portguard.smpp.constants import (
     VERSION_34,
 )
 from portguard.smpp.encode import generic_nack, response
-from portguard.smpp.framing import be32
-from portguard.smpp.scan import HEADER, stated_version
+from portguard.smpp.scan import HEADER, be32, stated_version
 from portguard.smpp.session import BINDING, BOUND_TRX, BOUND_TX, CLOSED, FROM_ESME, OPEN, UNBINDING, refusal
 
 _BROADCAST_FIRST: Final = 0x111
@@ -53,7 +53,7 @@ _BROADCAST_LAST: Final = 0x113
 _SLOTS: Final = 128
 
 
-class Relay(Messages):
+class Relay(LongMessages):
     """Every pair of a process, fed with bytes by `net`."""
 
     def __init__(
@@ -177,6 +177,7 @@ class Relay(Messages):
             if pair.unbind_sent:
                 self.finish_after = True
                 return self.answer(pair, command, ESME_ROK, sequence)
+            self.settle_pair(pair, now)
             pair.state = UNBINDING
             return self.pass_request(pair, sequence)
         if command == DATA_SM or command == SUBMIT_MULTI or command == REPLACE_SM:

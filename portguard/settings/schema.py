@@ -3,14 +3,14 @@
 import msgspec
 
 from portguard.net.options import ListenOptions, SmscOptions
-from portguard.policy.options import PolicyOptions, TagOptions
+from portguard.policy.options import ConcatOptions, PolicyOptions, TagOptions
 from portguard.registry.options import RegistryOptions
 from portguard.relay.options import LimitsOptions
 from portguard.settings.node import NodeOptions
 from portguard.telemetry.options import MetricsOptions
 
 # Sections of the fixed surface that belong to rooms which this version does not have.
-NOT_SERVED = ("concat", "consent", "evidence", "complaints", "mqtt", "admin")
+NOT_SERVED = ("consent", "evidence", "complaints", "mqtt", "admin")
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -22,5 +22,6 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     limits: LimitsOptions = LimitsOptions()
     registry: RegistryOptions
     policy: PolicyOptions = PolicyOptions()
+    concat: ConcatOptions = ConcatOptions()
     tag: TagOptions = TagOptions()
     metrics: MetricsOptions | None = None

@@ -2,19 +2,14 @@
 
 Nouns: a *frame* is command_length octets from the header on. `frame_length` finds it in a buffer without copying,
 for the relay; `Framer` keeps what is incomplete and hands out whole PDUs, for everybody else. Neither reads anything
-of a PDU but its length. Compiled: plain bytes and i64 only.
+of a PDU but its length.
 """
 
-from librt.strings import read_i32_be
 from mypy_extensions import i64
 
 from portguard.smpp.constants import HEADER_LENGTH
 from portguard.smpp.errors import FramingError
-
-
-def be32(buf: bytes, pos: i64) -> i64:
-    """The unsigned 32-bit big-endian number at 0 <= pos <= len(buf) - 4; IndexError or ValueError elsewhere."""
-    return i64(read_i32_be(buf, pos)) & 0xFFFFFFFF
+from portguard.smpp.scan import be32
 
 
 def frame_length(buf: bytes, pos: i64, end: i64, max_pdu: i64) -> i64:

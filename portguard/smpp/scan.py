@@ -9,6 +9,7 @@ Compiled. Copies nothing, raises nothing, decides nothing; SMPP 3.4 §4.4-4.10 n
 
 from typing import Final
 
+from librt.strings import read_i32_be
 from mypy_extensions import i64
 
 from portguard.smpp.constants import (
@@ -39,6 +40,11 @@ _DATA_ADDRESS: Final = 65
 _TIME: Final = 17
 _MESSAGE_ID: Final = 65
 _LIST_NAME: Final = 21
+
+
+def be32(buf: bytes, pos: i64) -> i64:
+    """The unsigned 32-bit big-endian number at 0 <= pos <= len(buf) - 4; IndexError or ValueError elsewhere."""
+    return i64(read_i32_be(buf, pos)) & 0xFFFFFFFF
 
 
 class Scan:
@@ -75,7 +81,11 @@ class Scan:
         self.payload_end: i64 = 0
         self.payloads: i64 = 0
         self.own_tags: i64 = 0
+        # SAR TLVs (§5.3.2.22-24): is there any, and what they say; -1 where one is missing or of a wrong length.
         self.sar = False
+        self.sar_reference: i64 = -1
+        self.sar_total: i64 = -1
+        self.sar_index: i64 = -1
         # What the message is taken for when its text does not tell (category * 16 + industry).
         self.assumed: i64 = 0
 
@@ -102,6 +112,9 @@ class Scan:
         self.payloads = 0
         self.own_tags = 0
         self.sar = False
+        self.sar_reference = -1
+        self.sar_total = -1
+        self.sar_index = -1
         self.assumed = 0
 
 
@@ -324,8 +337,18 @@ def scan_tlvs(s: Scan, buf: bytes, pos: i64, end: i64) -> i64:
             s.payloads += 1
             s.payload_start = start
             s.payload_end = pos
-        elif tag == TLV_SAR_MSG_REF_NUM or tag == TLV_SAR_TOTAL_SEGMENTS or tag == TLV_SAR_SEGMENT_SEQNUM:
+        elif tag == TLV_SAR_MSG_REF_NUM:
             s.sar = True
+            if pos - start == 2:
+                s.sar_reference = i64(buf[start]) << 8 | i64(buf[start + 1])
+        elif tag == TLV_SAR_TOTAL_SEGMENTS:
+            s.sar = True
+            if pos - start == 1:
+                s.sar_total = i64(buf[start])
+        elif tag == TLV_SAR_SEGMENT_SEQNUM:
+            s.sar = True
+            if pos - start == 1:
+                s.sar_index = i64(buf[start])
         elif tag == s.own0 or tag == s.own1 or tag == s.own2 or tag == s.own3:
             s.own_tags += 1
     return ESME_ROK

@@ -112,6 +112,11 @@ def ascii_brackets(data_coding: int, charset: int) -> bool:
     return _meaning(data_coding, charset) <= CHARSET_ASCII
 
 
+def octets_join(data_coding: int, charset: int) -> bool:
+    """Whether the octets of parts may be joined before they are decoded: not packed septets, which begin anew."""
+    return _meaning(data_coding, charset) != CHARSET_GSM7_PACKED
+
+
 def is_binary(data_coding: int) -> bool:
     """Whether data_coding declares 8-bit data: 2, 4, and the 8-bit alphabets of the groups 0x1x and 0xFx."""
     return 0 < data_coding < 256 and _GROUP[data_coding] == _BINARY

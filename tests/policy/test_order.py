@@ -42,8 +42,6 @@ NEIGHBOURS = [
     both(107, 150, "a suspended holder, and half a UCS-2 character", pdu=submit("106900051", BODY[:-1])),
     both(150, 151, "two bodies, the first of them broken", pdu=submit(OK, BODY[:-1], tlvs=[(PAYLOAD, BODY)])),
     both(151, 152, "two bodies and no header", pdu=submit(OK, BODY, udhi=True, tlvs=[(PAYLOAD, BODY)])),
-    both(152, 155, "no header, and a TLV of portguard's own",
-         pdu=submit(OK, BODY, udhi=True, tlvs=[(OWN_VERDICT, b"\x01")])),
     both(155, 203, "a TLV of portguard's own over a disguise",
          pdu=submit(OK, ucs2("〖星辰商城〗" + CODE), tlvs=[(OWN_VERDICT, b"\x01")])),
     both(201, 202, "one character at the head, a brand at the tail", text="【星】" + CODE + "【月光银行】"),
@@ -59,6 +57,9 @@ NEIGHBOURS = [
 
 # Neighbours that no message can break together.
 EXCLUSIVE = {
+    (152, 153): "without a sound header a PDU is no part of anything",
+    (153, 154): "a part that contradicts one that is there is refused at once and never waits",
+    (154, 155): "of parts: tests/relay/test_long.py has the message that breaks both",
     (203, 200): "a disguise that is found is the message's signature, so none is missing",
     (200, 201): "a malformed signature is one between brackets at an end; 200 needs that there is none",
     (204, 205): "a registration that is out of force is still on file",
@@ -68,6 +69,8 @@ EXCLUSIVE = {
 }
 
 FURTHER = [
+    both(152, 155, "no header, and a TLV of portguard's own",
+         pdu=submit(OK, BODY, udhi=True, tlvs=[(OWN_VERDICT, b"\x01")])),
     both(600, 106, "a name beyond the rate", (_NAMED, _NAMED), account="slow", source="BANK"),
     both(601, 100, "a suspended account on a number of nobody", account="off", source="10770001"),
     both(101, 107, "no sublease, and a suspended enterprise", account="frozen"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from portguard.policy.options import PolicyOptions
+from portguard.policy.options import ConcatOptions, PolicyOptions
 from tests.relay.stage import Stage
 
 
@@ -12,9 +12,11 @@ from tests.relay.stage import Stage
 def staged(tmp_path: Path) -> Callable[..., Stage]:
     """Makes a stage with the given policy settings."""
 
-    def make(limits: dict[str, Any] | None = None, **policy: Any) -> Stage:
+    def make(
+        limits: dict[str, Any] | None = None, concat: ConcatOptions | None = None, **policy: Any
+    ) -> Stage:
         policy.setdefault("mode", "enforce")
-        return Stage(tmp_path, PolicyOptions(**policy), **(limits or {}))
+        return Stage(tmp_path, PolicyOptions(**policy), concat, **(limits or {}))
 
     return make
 

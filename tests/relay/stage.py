@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from portguard.policy.assembly import build_engine, build_revision
-from portguard.policy.options import PolicyOptions, TagOptions
+from portguard.policy.options import ConcatOptions, PolicyOptions, TagOptions
 from portguard.policy.revision import Revision
 from portguard.registry.build import build
 from portguard.registry.image import Image
@@ -68,7 +68,9 @@ def load_revision(folder: Path, tables: dict[str, list[dict[str, str]]], options
 class Stage:
     """A relay with a clock that stands still until it is moved."""
 
-    def __init__(self, folder: Path, options: PolicyOptions | None = None, **limits: Any) -> None:
+    def __init__(
+        self, folder: Path, options: PolicyOptions | None = None, concat: ConcatOptions | None = None, **limits: Any
+    ) -> None:
         self.folder = folder
         self.options = options or PolicyOptions(mode="enforce")
         self.now = 1000.0
@@ -83,6 +85,7 @@ class Stage:
                 smsc_bind_timeout=2.0,
                 tag_fallback=self.options.tag_fallback,
                 discard_receipt=self.options.discard_receipt,
+                concat=concat or ConcatOptions(),
             ),
             Tagger(TagOptions()),
             DiscardIds(b"k" * 32, self.options.discard_id),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from portguard.smpp import constants as c
 from portguard.smpp.encode import header
 from portguard.smpp.errors import FramingError
-from portguard.smpp.framing import Framer, be32, frame_length
+from portguard.smpp.framing import Framer, frame_length
+from portguard.smpp.scan import be32
 
 MAX = 200
 
