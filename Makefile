@@ -39,7 +39,8 @@ lint: $(VENV)/ready
 	$(VENV)/bin/mypy
 
 bench: $(COMPILED)/ready
-	$(COMPILED)/bin/python -P -m benchmarks $(ARGS)
+	$(COMPILED)/bin/python benchmarks/engine.py --json benchmarks/results/engine.json
+	$(COMPILED)/bin/python benchmarks/line_rate.py --json benchmarks/results/line_rate.json $(ARGS)
 
 wheel: $(VENV)/ready
 	rm -rf build dist

@@ -145,8 +145,8 @@ def main() -> None:
             "proxies": {proxy.name: proxy.version for proxy in proxies},
             "traffic": (
                 f"closed loop, {given.connections} connections, {PDU_OCTETS}-octet submit_sm in UCS-2,"
-                f" {ACCOUNTS} accounts of {SIGNATURES} signatures each, all permitted, every octet compared; {given.rows} further ports,"
-                " signatures and scopes on file"
+                f" {ACCOUNTS} accounts of {SIGNATURES} signatures each, all permitted, every octet compared;"
+                f" {given.rows} further ports, signatures and scopes on file"
             ),
             "method": f"{given.rounds} rounds interleaved, {given.seconds:g} s each after {given.warm_up:g} s",
         }
