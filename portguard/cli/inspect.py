@@ -4,6 +4,7 @@ Rows stream through: memory does not grow with the file. A row that cannot be ju
 on, and the exit code tells.
 """
 
+import gc
 import os
 import sys
 import time
@@ -153,6 +154,9 @@ def inspect(config: Path, at_text: str | None, chosen: str | None, output: Path 
             inspection = Inspection(desk, at, source)
             reader = _reader(Lines(stream), source, chosen)
             writer = _writer(output, reader, opened)
+            # What is loaded by now lives to the end: the collector need not look at it every few thousand rows.
+            gc.freeze()
+            opened.callback(gc.unfreeze)
             with _progress(source, size) as shown:
                 _inspect_all(reader, writer, inspection, shown)
     except Unreadable as error:

@@ -113,7 +113,12 @@ def rule_of_vendor_status(status: int) -> Rule | None:
 
 def rules_of(hits: int) -> list[Rule]:
     """The rules whose bits are set, in the order of judgement."""
-    return [rule for ordinal, rule in enumerate(CATALOGUE) if hits >> ordinal & 1]
+    found = []
+    while hits:
+        first = hits & -hits
+        found.append(CATALOGUE[first.bit_length() - 1])
+        hits ^= first
+    return found
 
 
 _BY_POSITION: Final[dict[int, Rule]] = {rule.position: rule for rule in CATALOGUE}

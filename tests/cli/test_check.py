@@ -69,7 +69,8 @@ def test_an_unknown_rule_is_an_error(tmp_path: Path) -> None:
 
 def test_warnings_are_marked_and_do_not_fail(tmp_path: Path) -> None:
     tables = {name: rows for name, rows in PLAIN.items() if name not in ("signatures", "scopes")}
-    config = node(tmp_path, tables, '[policy.rules.consent_missing]\naction = "tag"\n[policy.accounts.b]\nmode = "tag"\n')
+    more = '[policy.rules.consent_missing]\naction = "tag"\n[policy.accounts.b]\nmode = "tag"\n'
+    config = node(tmp_path, tables, more)
     text = config.read_text("utf-8").replace('mode = "enforce"', 'mode = "monitor"\non_error = "allow"')
     text = text.replace('[metrics]\naddress = "127.0.0.1:9464"\n', "")
     config.write_text(text, encoding="utf-8")

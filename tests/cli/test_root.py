@@ -58,14 +58,14 @@ def test_an_unknown_command() -> None:
 def test_help_and_version_import_little() -> None:
     program = (
         "import sys; from portguard.cli import main; main(sys.argv[1:]);"
-        "heavy = {'msgspec', 'lmdb', 'uvloop', 'rich', 'prometheus_client', 'yaml', 'asyncio', 'portguard.policy.engine'};"
+        "heavy = {'msgspec', 'lmdb', 'uvloop', 'rich', 'yaml', 'asyncio', 'portguard.policy.engine'};"
         "print(*sorted(heavy & set(sys.modules)))"
     )
     for argument in ("--help", "version", "completion"):
         arguments = [argument, "zsh"] if argument == "completion" else [argument]
         found = subprocess.run(
-            [sys.executable, "-P", "-c", program, *arguments], env=ENVIRONMENT, capture_output=True, text=True, timeout=60,
-            check=True,
+            [sys.executable, "-P", "-c", program, *arguments], env=ENVIRONMENT, capture_output=True, text=True,
+            timeout=60, check=True,
         )
         assert found.stdout.splitlines()[-1] == "", argument
 
@@ -120,7 +120,8 @@ def test_ctrl_c(tmp_path: Path) -> None:
     )
     assert running.stdin is not None
     assert running.stdout is not None
-    row = write_jsonl(tmp_path / "in.jsonl", [{"account": "first", "source_addr": "1", "destination_addr": "1", "text": "x"}])
+    message = {"account": "first", "source_addr": "1", "destination_addr": "1", "text": "x"}
+    row = write_jsonl(tmp_path / "in.jsonl", [message])
     # Enough that answers come out (they are written by blocks of 8 KiB), and then it waits for more.
     running.stdin.write(row.read_text("utf-8") * 100)
     running.stdin.flush()
