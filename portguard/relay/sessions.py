@@ -99,6 +99,9 @@ class Sessions:
             self.finish(pair)
         elif not pair.ending:
             self.end(pair, now)
+        elif pair.unbind_sent:
+            # It hung up rather than answer our unbind, and is owed nothing: many clients do.
+            self.finish(pair)
 
     def esme_lost(self, pair: Pair, now: float) -> None:
         """The ESME's link is gone for good."""

@@ -209,6 +209,17 @@ def test_drain_waits_for_answers_then_unbinds(stage: Stage) -> None:
     assert stage.relay.idle()
 
 
+def test_an_esme_that_hangs_up_on_our_unbind_is_not_waited_for(stage: Stage) -> None:
+    actor = stage.actor()
+    actor.esme(submit(2))
+    stage.relay.drain(stage.now)
+    actor.smsc(accepted(2))
+    assert [pdu.command_id for pdu in actor.to_esme] == [c.SUBMIT_SM_RESP, c.UNBIND]
+    stage.relay.esme_eof(actor.pair, stage.now)
+    assert [pdu.command_id for pdu in actor.to_smsc] == [c.SUBMIT_SM, c.UNBIND]
+    assert actor.pair.close_esme and actor.pair.close_smsc
+
+
 def test_drain_ends_though_nobody_answers(stage: Stage) -> None:
     actor = stage.actor()
     actor.esme(submit(2))
