@@ -34,7 +34,7 @@ from traffic import PDU_OCTETS, bind_answer, bind_request, reel
 
 CHUNKS = (1, 10, 100)
 REPETITIONS = 5
-MESSAGES = 1000
+MESSAGES = 1000  # of a reel, gone through again and again
 
 
 def new_relay(folder: Path, more: int) -> Relay:

@@ -21,7 +21,7 @@ from portguard.smpp.encode import bind, submit_sm
 
 HEADER = Struct(">IIII")
 PDU_OCTETS = 172
-RING = 8192
+RING = 2048  # more than the widest window, so that no sequence number is outstanding twice
 ACCOUNTS = 8
 SIGNATURES = 8  # of an account
 UCS2 = 8
