@@ -50,6 +50,8 @@ def test_max_connections(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
         link.expect(c.SUBMIT_SM_RESP)
     links[0].send(encode.unbind(9))
     links[0].expect(c.UNBIND_RESP)
+    assert links[0].until_closed() == []
+    links[0].close()
     until(lambda: _binds(daemon.port), "the place that became free")
     for link in links:
         link.close()
