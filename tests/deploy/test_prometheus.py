@@ -1,4 +1,4 @@
-"""Alerts and dashboard: promtool accepts them, each alert is tested both ways, and the daemon exports what they name."""
+"""Alerts and dashboard: promtool accepts them, each alert is tested both ways, and what they name is exported."""
 
 import json
 import re
