@@ -140,7 +140,10 @@ class Bucket:
         if self.updated < 0.0:
             tokens = rate
         else:
-            tokens = self.tokens + (now - self.updated) * rate
+            tokens = self.tokens
+            # Never backward: a file of messages (`inspect`) need not be in the order of time.
+            if now > self.updated:
+                tokens += (now - self.updated) * rate
             if tokens > rate:
                 tokens = rate
         self.updated = now

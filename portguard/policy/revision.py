@@ -316,9 +316,8 @@ class Revision:
         plain = NOTHING
         for row in granted:
             scope = Scope(
-                "\0".join((row.signature, row.enterprise, row.port, row.provider)), row.enterprise,
-                table(row.categories), frozenset(row.regions), [(start, end) for start, end in row.hours],
-                row.daily_cap,
+                _quota_key(row), row.enterprise, table(row.categories), frozenset(row.regions),
+                [(start, end) for start, end in row.hours], row.daily_cap,
             )
             grant.scopes.append(scope)
             if not (row.regions or row.hours or row.daily_cap):
@@ -360,6 +359,14 @@ class Revision:
             for record in self.image.templates(signature, owner)
         ]
         return Templates(rows) if rows else None
+
+
+def _quota_key(row: ScopeRecord) -> str:
+    """The name under which a scope's daily use is kept over reloads: all that tells it from the others, but the cap and
+    the dates, so that a new cap counts what was used before."""
+    hours = (f"{start}-{end}" for start, end in row.hours)
+    narrow = ("|".join(sorted(names)) for names in (row.categories, row.regions, hours))
+    return "\0".join((row.signature, row.enterprise, row.port, row.provider, *narrow))
 
 
 @lru_cache(maxsize=2)

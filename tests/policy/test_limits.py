@@ -10,7 +10,7 @@ from portguard.policy.desk import Desk, Message
 from portguard.policy.grant import Bucket
 from portguard.policy.reasons import ACTION_BY_NAME, ORDINAL
 from tests.policy.conftest import Office
-from tests.policy.folder import when
+from tests.policy.folder import Tables, when
 from tests.policy.messages import CODE
 from tests.policy.wire import submit, ucs2
 
@@ -134,3 +134,36 @@ def test_counters_tell_action_rule_and_category(office: Office) -> None:
     assert sorted(desk.engine.counters.read()) == [
         (ACTION_BY_NAME["allow"], -1, 1, 1), (ACTION_BY_NAME["reject"], ORDINAL[204], 1, 2),
     ]
+
+
+def scoped(*scopes: dict[str, object]) -> Tables:
+    """A brand with these scopes on one port, and two regions."""
+    return {
+        "enterprises": [{"id": "a"}], "accounts": [{"system_id": "first", "enterprise": "a"}],
+        "ports": [{"port": "106900011", "holder": "a"}], "signatures": [{"signature": "好品牌", "enterprise": "a"}],
+        "scopes": [{"signature": "好品牌", "enterprise": "a", "provider": "*", **scope} for scope in scopes],
+        "regions": [{"prefix": "1391000", "region": "beijing"}, {"prefix": "1391600", "region": "shanghai"}],
+    }
+
+
+def test_each_scope_has_a_cap_of_its_own(office: Office) -> None:
+    desk = office.desk(scoped({"regions": "beijing", "daily_cap": 1}, {"regions": "shanghai", "daily_cap": 1}))
+    north, east = (
+        Message("first", "106900011", number, "【好品牌】" + CODE, at=TEN) for number in ("13910001234", "13916001234")
+    )
+    assert [desk.judge(message).code for message in (north, east, north, east)] == [0, 0, 305, 305]
+
+
+def test_a_second_scope_takes_over_when_the_first_is_used_up(office: Office) -> None:
+    desk = office.desk(scoped({"daily_cap": 1, "hours": "08:00-20:00"}, {"daily_cap": 2}))
+    assert [send(desk, "【好品牌】" + CODE) for _ in range(4)] == [0, 0, 0, 305]
+
+
+def test_a_scope_without_a_cap_never_counts(office: Office) -> None:
+    desk = office.desk(scoped({"daily_cap": 1}, {"categories": "verification"}))
+    assert [send(desk, "【好品牌】" + CODE) for _ in range(3)] == [0, 0, 0]
+
+
+def test_time_that_runs_backward_owes_nothing() -> None:
+    bucket = Bucket()
+    assert [bucket.take(1, 1000.0), bucket.take(1, 10.0), bucket.take(1, 11.0)] == [True, False, True]
