@@ -38,7 +38,8 @@ def free_port() -> int:
 
 def environment() -> dict[str, str]:
     """The environment of a portguard process: it finds the package that the tests have imported."""
-    return {**os.environ, "PYTHONPATH": str(ROOM), "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(filter(None, (str(ROOM), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def portguard_command(*arguments: str) -> list[str]:
