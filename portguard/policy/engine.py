@@ -14,25 +14,17 @@ from mypy_extensions import i64
 
 from portguard.policy.counters import Counters, Limits
 from portguard.policy.grant import (
-    EVERYTHING,
     HIT_106,
     HIT_150,
     HIT_151,
     HIT_152,
     HIT_155,
     HIT_200,
-    HIT_302,
-    HIT_303,
-    HIT_304,
-    HIT_305,
-    HIT_306,
     HIT_600,
     Account,
-    Grant,
-    PortGrant,
-    Scope,
 )
-from portguard.policy.lookup import NO_GRANT, NO_PORT, SECONDS_A_DAY, EngineOptions, Lookup
+from portguard.policy.lookup import NO_GRANT, NO_PORT, EngineOptions, Lookup
+from portguard.policy.reasons import ALLOW, DISCARD, MONITOR, REJECT, TAG
 from portguard.policy.revision import Revision
 from portguard.policy.schedule import delivery_time
 from portguard.smpp.constants import (
@@ -45,15 +37,10 @@ from portguard.smpp.constants import (
     SUBMIT_MULTI,
     TON_ALPHANUMERIC,
 )
-from portguard.smpp.scan import Scan, cstring_end
+from portguard.smpp.scan import Scan, next_destination
 from portguard.sms.charset import ascii_brackets, decode, is_binary
 from portguard.sms.udh import udh_length
 
-ALLOW: Final = 0
-MONITOR: Final = 1
-TAG: Final = 2
-DISCARD: Final = 3
-REJECT: Final = 4
 # Not a verdict: the PDU itself is unsound, `status` says what to answer.
 UNSOUND: Final = 5
 
@@ -80,14 +67,9 @@ class Engine(Lookup):
         self.body_start: i64 = 0
         self.body_end: i64 = 0
         self.body_header: i64 = 0
-        # Whether the message was counted against its cap with an earlier part.
-        self.charged = False
         self.at = 0.0
         self.port = NO_PORT
         self.grant = NO_GRANT
-        self.quota_key = ""
-        self.quota_day: i64 = 0
-        self.quota_messages: i64 = 0
 
     def judge(self, a: Account, s: Scan, buf: bytes, now: float) -> i64:
         """The verdict on a scanned PDU: an action, or UNSOUND. Details stand in the engine's attributes."""
@@ -120,14 +102,22 @@ class Engine(Lookup):
             self.grant = self.port.unsigned
             self.category = 0
             self.industry = 0
-        return self.conclude(a, hits | self.scoped(a, s, buf, self.at), s)
+        hits |= self.content(self.category << 4 | self.industry)
+        if s.command_id == SUBMIT_MULTI:
+            hits |= self.each_recipient(a, s, buf, hits)
+        else:
+            hits |= self.recipient(buf, s.dest_start, s.dest_end, s.dest_ton)
+        return self.conclude(a, hits, s)
 
     # ---- time, account, number
 
     def timed(self, s: Scan, buf: bytes, now: float) -> bool:
         """Begin with a PDU: when will it be delivered? False, and `status`, when its schedule cannot be used."""
         self.soft = 0
-        self.quota_key = ""
+        if len(self.quotas) > 0:
+            self.quotas = []
+        if len(self.refused) > 0:
+            self.refused = []
         at: float = now + self.skew
         self.present = at
         if s.schedule_end > s.schedule_start:
@@ -234,89 +224,34 @@ class Engine(Lookup):
         self.category = index >> 4
         self.industry = index & 15
 
-    # ---- the scope
+    # ---- the verdict
 
-    def scoped(self, a: Account, s: Scan, buf: bytes, at: float) -> i64:
-        """Rules 302-306, and the daily cap that a permitted message will use."""
-        index: i64 = self.category << 4 | self.industry
-        grant = self.grant
-        port = self.port
-        hits: i64 = 0
-        if self.category == 0 and self.options.unknown_category != ALLOW:
-            hits = self.unknown(grant, port)
-        if port.permits[index] == 0:
-            hits |= HIT_306
-        if len(port.regions) == 0 and (grant.plain[index] != 0 or len(grant.scopes) == 0):
-            return hits
-        if s.command_id != SUBMIT_MULTI:
-            return hits | self.narrowed(index, buf, s.dest_start, s.dest_end, s.dest_ton, at, s.destinations)
+    def each_recipient(self, a: Account, s: Scan, buf: bytes, hits: i64) -> i64:
+        """The recipients of submit_multi: those that fail alone go into `refused`, the hits of the others are returned;
+        when all fail, the hits of all."""
+        kept: i64 = 0
+        failed: i64 = 0
+        some = False
         pos: i64 = s.dest_start
         while pos < s.dest_end:
-            if buf[pos] == 1:
-                stop = cstring_end(buf, pos + 3, s.dest_end, s.dest_end - pos)
-                hits |= self.narrowed(index, buf, pos + 3, stop, i64(buf[pos + 1]), at, s.destinations)
+            quotas = len(self.quotas)
+            stop = next_destination(s, buf, pos, s.dest_end)
+            one = self.recipient(buf, pos + 3, stop - 1, i64(buf[pos + 1]))
+            ends: i64 = (hits | one) & a.on & a.stop & ~self.soft
+            if ends == 0:
+                kept |= one
+                some = True
             else:
-                stop = cstring_end(buf, pos + 1, s.dest_end, s.dest_end - pos)
-            pos = stop + 1
-        return hits
-
-    def unknown(self, grant: Grant, port: PortGrant) -> i64:
-        """`unknown_category` tag or reject: content that cannot be told is outside wherever kinds are limited."""
-        hits: i64 = 0
-        if port.permits != EVERYTHING:
-            hits |= HIT_306
-        if len(grant.scopes) > 0:
-            limited = True
-            for scope in grant.scopes:
-                if scope.permits == EVERYTHING:
-                    limited = False
-            if limited:
-                hits |= HIT_302
-        if self.options.unknown_category == TAG:
-            self.soft |= hits
-        return hits
-
-    def narrowed(self, index: i64, buf: bytes, start: i64, end: i64, ton: i64, at: float, messages: i64) -> i64:
-        """Rules 302-305 for one recipient: scopes narrow by category, region, hours, cap; what empties them fires."""
-        hits: i64 = 0
-        region = ""
-        if len(self.port.regions) > 0 or self.grant.limited:
-            region = self.revision.region_of(buf[start:end], ton)
-            if region != "" and len(self.port.regions) > 0 and region not in self.port.regions:
-                hits |= HIT_303
-        if len(self.grant.scopes) == 0 or self.grant.plain[index] != 0:
-            return hits
-        scopes = [scope for scope in self.grant.scopes if scope.permits[index] != 0]
-        if len(scopes) == 0:
-            return hits | HIT_302
-        if region != "":
-            scopes = [scope for scope in scopes if len(scope.regions) == 0 or region in scope.regions]
-            if len(scopes) == 0:
-                return hits | HIT_303
-        local: float = at + self.utc_offset if not self.scheduled(at) else self.revision.local(at)
-        day: i64 = i64(local // SECONDS_A_DAY)
-        minute: i64 = i64((local - float(day) * SECONDS_A_DAY) // 60.0)
-        scopes = [scope for scope in scopes if scope.in_hours(minute)]
-        if len(scopes) == 0:
-            return hits | HIT_304
-        return hits | self.capped(scopes, day, messages)
-
-    def capped(self, scopes: list[Scope], day: i64, messages: i64) -> i64:
-        """Rule 305: the first scope with room for the messages is the one that will be counted, once a message."""
-        if self.charged:
-            return 0
-        for scope in scopes:
-            if scope.cap == 0:
-                return 0
-        for scope in scopes:
-            if self.limits.used(scope.key, day) + messages <= scope.cap:
-                self.quota_key = scope.key
-                self.quota_day = day
-                self.quota_messages = messages
-                return 0
-        return HIT_305
-
-    # ---- the verdict
+                failed |= one
+                del self.quotas[quotas:]
+                first: i64 = ends & -ends
+                status = -1 if first & a.discard != 0 else a.status[ordinal(first)]
+                self.refused.append((int(pos), int(stop), int(status)))
+            pos = stop
+        if some:
+            return kept
+        self.refused = []
+        return failed
 
     def conclude(self, a: Account, hits: i64, s: Scan) -> i64:
         """From hits to an action: the first that stops ends it; else tags, else monitored ones; count it."""
@@ -344,8 +279,11 @@ class Engine(Lookup):
             self.status = a.status[self.rule]
             if s.command_id == REPLACE_SM and self.status == ESME_RSUBMITFAIL:
                 self.status = ESME_RREPLACEFAIL
-        if action < DISCARD and self.quota_key != "":
-            self.limits.add(self.quota_key, self.quota_day, self.quota_messages)
+        if action < DISCARD:
+            for key, day in self.quotas:
+                self.limits.add(key, day, 1)
+        elif len(self.quotas) > 0:
+            self.quotas = []
         self.action = action
         # A message in parts is counted once, with its whole verdict; a part that goes ahead of it is not.
         if not self.partial or action >= DISCARD:
@@ -377,7 +315,8 @@ class Engine(Lookup):
         self.grant = NO_GRANT
         self.category = 0
         self.industry = 0
-        self.quota_key = ""
+        self.quotas = []
+        self.refused = []
         self.action = ALLOW if self.options.on_error_allow and a.errors <= self.options.errors_a_minute else REJECT
         self.counters.count(self.action, -1, 0)
         return self.action

@@ -1,4 +1,4 @@
-"""What the registry says, from memory: grants keyed by raw bytes; the revision is asked only when they miss.
+"""What the registry says of a number, a signature and a recipient, from memory: grants keyed by raw bytes.
 
 Nouns: `EngineOptions`, the settings the path looks at; `Lookup`, the bounded caches of one engine. Refusals are kept
 apart from permissions, so that a sender of junk cannot push out what is permitted.
@@ -12,16 +12,24 @@ from mypy_extensions import i64
 
 from portguard.policy.counters import Counters, Limits
 from portguard.policy.grant import (
+    EVERYTHING,
     HIT_201,
     HIT_202,
     HIT_203,
+    HIT_302,
+    HIT_303,
+    HIT_304,
+    HIT_305,
+    HIT_306,
     HIT_601,
     PORT_REFUSALS,
     SIGNATURE_REFUSALS,
     Account,
     Grant,
     PortGrant,
+    Scope,
 )
+from portguard.policy.reasons import ALLOW, TAG
 from portguard.policy.revision import Revision
 from portguard.sms.lexicon import Lexicon
 from portguard.sms.text import Text
@@ -69,8 +77,16 @@ class Lookup:
         # The time of the present message (epoch seconds), and its soft hits: those a setting turns into a tag.
         self.present = 0.0
         self.soft: i64 = 0
+        self.at = 0.0
         self.text = Text()
+        self.port = NO_PORT
         self.grant = NO_GRANT
+        self.index: i64 = 0
+        # Scopes (and days) whose cap the message will use, one entry a recipient; `charged` when an earlier part has.
+        self.quotas: list[tuple[str, int]] = []
+        self.charged = False
+        # Recipients of submit_multi that fail alone: (start, end) of the dest_address, and the status; -1: discarded.
+        self.refused: list[tuple[int, int, int]] = []
         # A part of a long message is judged on the text so far.
         self.partial = False
 
@@ -237,3 +253,85 @@ class Lookup:
             self.make_room_for_grant()
             port.signatures[key] = grant
         return grant
+
+    # ---- content and recipient
+
+    def content(self, index: i64) -> i64:
+        """Rule 306, and what `unknown_category` makes of content that cannot be told; `index` is the content."""
+        hits: i64 = 0
+        if index < 16 and self.options.unknown_category != ALLOW:
+            hits = self.unknown()
+        if self.port.permits[index] == 0:
+            hits |= HIT_306
+        self.index = index
+        return hits
+
+    def unknown(self) -> i64:
+        """`unknown_category` tag or reject: content that cannot be told is outside wherever kinds are limited."""
+        hits: i64 = 0
+        if self.port.permits != EVERYTHING:
+            hits |= HIT_306
+        limited = len(self.grant.scopes) > 0
+        for scope in self.grant.scopes:
+            if scope.permits == EVERYTHING:
+                limited = False
+        if limited:
+            hits |= HIT_302
+        if self.options.unknown_category == TAG:
+            self.soft |= hits
+        return hits
+
+    def recipient(self, buf: bytes, start: i64, end: i64, ton: i64) -> i64:
+        """Rules 302-305 for one recipient (its address is buf[start:end]): scopes narrow by category, region, hours and
+        cap; what empties them fires."""
+        grant = self.grant
+        port = self.port
+        index = self.index
+        plain = grant.plain[index] != 0 or len(grant.scopes) == 0
+        if plain and len(port.regions) == 0:
+            return 0
+        hits: i64 = 0
+        region = ""
+        if len(port.regions) > 0 or grant.limited:
+            region = self.revision.region_of(buf[start:end], ton)
+            if region != "" and len(port.regions) > 0 and region not in port.regions:
+                hits |= HIT_303
+        if plain:
+            return hits
+        scopes = [scope for scope in grant.scopes if scope.permits[index] != 0]
+        if len(scopes) == 0:
+            return hits | HIT_302
+        if region != "":
+            scopes = [scope for scope in scopes if len(scope.regions) == 0 or region in scope.regions]
+            if len(scopes) == 0:
+                return hits | HIT_303
+        local = self.local()
+        day: i64 = i64(local // SECONDS_A_DAY)
+        minute: i64 = i64((local - float(day) * SECONDS_A_DAY) // 60.0)
+        scopes = [scope for scope in scopes if scope.in_hours(minute)]
+        if len(scopes) == 0:
+            return hits | HIT_304
+        return hits | self.capped(scopes, day)
+
+    def local(self) -> float:
+        """The time of judgement in the node's zone, as seconds."""
+        if self.scheduled(self.at):
+            return self.revision.local(self.at)
+        return self.at + self.utc_offset
+
+    def capped(self, scopes: list[Scope], day: i64) -> i64:
+        """Rule 305: the first scope with room is the one that will be counted, once a message and recipient."""
+        if self.charged:
+            return 0
+        for scope in scopes:
+            if scope.cap == 0:
+                return 0
+        for scope in scopes:
+            used: i64 = self.limits.used(scope.key, day) + 1
+            for key, _ in self.quotas:
+                if key == scope.key:
+                    used += 1
+            if used <= scope.cap:
+                self.quotas.append((scope.key, int(day)))
+                return 0
+        return HIT_305

@@ -19,8 +19,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from portguard.policy.engine import DISCARD, Engine
+from portguard.policy.engine import Engine
 from portguard.policy.grant import HIT_150, HIT_153, HIT_154, Account
+from portguard.policy.reasons import DISCARD
 from portguard.relay.discard import DiscardIds
 from portguard.relay.messages import HELD, PASS, REPLACED, Messages, note
 from portguard.relay.options import RelayOptions
@@ -204,7 +205,7 @@ class LongMessages(Messages):
         engine.charged = assembly.charged
         action = engine.judge_text(a, self.scan, buf, hits, raw or b"", raw is not None, partial)
         engine.charged = False
-        if engine.quota_key != "":
+        if len(engine.quotas) > 0:
             assembly.charged = True
         return action
 
@@ -233,7 +234,7 @@ class LongMessages(Messages):
         elif fate == REPLACED:
             pair.to_smsc.append(self.patched)
         # A cap is counted once a message: one answer alone may give it back.
-        self.engine.quota_key = ""
+        self.engine.quotas = []
         self.touch(pair)
 
     def refuse(self, assembly: Assembly, action: i64, now: float) -> None:
@@ -260,7 +261,8 @@ class LongMessages(Messages):
         engine.status = assembly.status
         engine.category = assembly.category
         engine.industry = assembly.industry
-        engine.quota_key = ""
+        engine.quotas = []
+        engine.refused = []
 
     # ---- time
 

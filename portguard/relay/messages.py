@@ -14,9 +14,10 @@ from typing import Final
 from mypy_extensions import i64
 
 from portguard.policy.counters import Histogram
-from portguard.policy.engine import ALLOW, DISCARD, MONITOR, TAG, UNSOUND, Engine
-from portguard.policy.reasons import CATALOGUE
+from portguard.policy.engine import UNSOUND, Engine
+from portguard.policy.reasons import ALLOW, CATALOGUE, DISCARD, MONITOR, TAG
 from portguard.relay.discard import DiscardIds, rejected_receipt
+from portguard.relay.multi import merged, unsuccess, without_recipients
 from portguard.relay.options import RelayOptions
 from portguard.relay.pair import NOTHING_FORWARDED, Forwarded, Pair
 from portguard.relay.sessions import Sessions
@@ -98,13 +99,9 @@ class Messages(Sessions):
     ) -> i64:
         """What follows from the engine's verdict for the scanned PDU buf[pos:end]; scan offsets count from `buf`."""
         engine = self.engine
-        s = self.scan
         if action == ALLOW or action == MONITOR:
             self.owe(pair, buf, command, sequence, now)
-            if s.own_tags > 0:
-                self.patched = self.tagger.stripped(buf[pos:end], s.tlv_start - pos)
-                return REPLACED
-            return PASS
+            return self.unmarked(buf, pos, end)
         if action == TAG:
             return self.tag(pair, buf, pos, end, command, sequence, now)
         if action == DISCARD:
@@ -119,20 +116,42 @@ class Messages(Sessions):
         s = self.scan
         if pair.tlvs:
             self.owe(pair, buf, command, sequence, now)
+            taken = self.taken_out(buf, pos, end)
             self.patched = self.tagger.tagged(
-                buf[pos:end], s.tlv_start - pos, engine.tag_verdict(pair.account), CATALOGUE[engine.rule].code,
-                engine.revision.octets, engine.category,
+                taken,
+                s.tlv_start - pos + len(taken) - (end - pos),
+                engine.tag_verdict(pair.account),
+                CATALOGUE[engine.rule].code,
+                engine.revision.octets,
+                engine.category,
             )
             return REPLACED
         if self.options.tag_fallback == "reject":
-            if engine.quota_key != "":
-                engine.limits.add(engine.quota_key, engine.quota_day, -engine.quota_messages)
+            for key, day in engine.quotas:
+                engine.limits.add(key, day, -1)
             return self.answer(pair, command, engine.status, sequence)
         self.owe(pair, buf, command, sequence, now)
-        if s.own_tags > 0:
-            self.patched = self.tagger.stripped(buf[pos:end], s.tlv_start - pos)
-            return REPLACED
-        return PASS
+        return self.unmarked(buf, pos, end)
+
+    def unmarked(self, buf: bytes, pos: i64, end: i64) -> i64:
+        """Forward without tags: as it is, but for a sender's own imitations and recipients that failed alone."""
+        s = self.scan
+        if s.own_tags == 0 and len(self.engine.refused) == 0:
+            return PASS
+        taken = self.taken_out(buf, pos, end)
+        self.patched = self.tagger.stripped(taken, s.tlv_start - pos + len(taken) - (end - pos))
+        return REPLACED
+
+    def taken_out(self, buf: bytes, pos: i64, end: i64) -> bytes:
+        """The scanned PDU without the recipients that failed alone."""
+        refused = self.engine.refused
+        if len(refused) == 0:
+            return buf[pos:end]
+        s = self.scan
+        return without_recipients(
+            buf[pos:end], int(s.dest_start - pos), int(s.dest_end - pos), int(s.destinations),
+            [(first - int(pos), stop - int(pos)) for first, stop, _ in refused],
+        )
 
     def owe(self, pair: Pair, buf: bytes, command: i64, sequence: i64, now: float) -> None:
         """A message is passed on: note what its answer will settle."""
@@ -143,7 +162,8 @@ class Messages(Sessions):
         if self.max_originals > 0 and (command == SUBMIT_SM or command == DATA_SM):
             destination = buf[s.dest_start - 2 : s.dest_end]
         sent: float = now if self.judged % SAMPLE == 0 else 0.0
-        if len(destination) == 0 and len(engine.quota_key) == 0 and sent == 0.0:
+        refused = unsuccess(buf, engine.refused) if len(engine.refused) > 0 else b""
+        if len(destination) == 0 and len(engine.quotas) == 0 and len(refused) == 0 and sent == 0.0:
             return
         if len(pair.pending) >= self.max_pending:
             oldest = next(iter(pair.pending))
@@ -154,9 +174,8 @@ class Messages(Sessions):
             s.data_coding,
             s.esm_class,
             engine.category << 4 | engine.industry,
-            engine.quota_key,
-            engine.quota_day,
-            engine.quota_messages,
+            engine.quotas,
+            refused,
             sent,
         )
 
@@ -250,14 +269,15 @@ class Messages(Sessions):
         s.assumed = original.content
         return self.decided(pair, joined, 0, length, REPLACE_SM, sequence, now)
 
-    def settle(self, pair: Pair, buf: bytes, pos: i64, end: i64, now: float) -> None:
-        """The SMSC's answer to a message: give a cap back, remember an original, take a sampled time."""
+    def settle(self, pair: Pair, buf: bytes, pos: i64, end: i64, now: float) -> i64:
+        """The SMSC's answer to a message: give caps back, remember an original, take a sampled time; add the recipients
+        that were taken out of a submit_multi to those that the SMSC refused."""
         sent = pair.pending.pop(be32(buf, pos + 12), NOTHING_FORWARDED)
         if sent is NOTHING_FORWARDED:
-            return
+            return PASS
         if be32(buf, pos + 8) != 0:
-            if len(sent.quota_key) > 0:
-                self.engine.limits.add(sent.quota_key, sent.quota_day, -sent.quota_messages)
+            for key, day in sent.quotas:
+                self.engine.limits.add(key, day, -1)
         elif len(sent.destination) > 0:
             stop = cstring_end(buf, pos + HEADER, end, 65)
             if stop > 0:
@@ -267,6 +287,10 @@ class Messages(Sessions):
                 self.originals[buf[pos + HEADER : stop]] = sent
         if sent.sent > 0.0:
             self.smsc_time.observe(now - sent.sent, 1)
+        if len(sent.refused) > 0 and be32(buf, pos + 8) == 0:
+            self.patched = merged(buf[pos:end], sent.refused)
+            return REPLACED
+        return PASS
 
 
 def note(kept: set[int], sequence: i64) -> bool:

@@ -54,8 +54,9 @@ class Pieces:
 # Holds no object that could refer back to it: the garbage collector need not walk a window's worth of these.
 @mypyc_attr(acyclic=True)
 class Forwarded:
-    """A message passed on: what the SMSC's answer settles (its cap, a sampled time), and what a later replace_sm of it
-    lacks and needs. `destination` is dest_addr_ton, -npi and destination_addr, b"" when no replacement is possible."""
+    """A message passed on: what the SMSC's answer settles (its caps, a sampled time), and what a later replace_sm of it
+    lacks and needs. `destination` is dest_addr_ton, -npi and destination_addr, b"" when no replacement is possible;
+    `refused` the unsuccess_sme of recipients that were taken out of a submit_multi."""
 
     def __init__(
         self,
@@ -64,9 +65,8 @@ class Forwarded:
         data_coding: i64,
         esm_class: i64,
         content: i64,
-        quota_key: str,
-        quota_day: i64,
-        quota_messages: i64,
+        quotas: list[tuple[str, int]],
+        refused: bytes,
         sent: float,
     ) -> None:
         self.system_id = system_id
@@ -74,13 +74,12 @@ class Forwarded:
         self.data_coding = data_coding
         self.esm_class = esm_class
         self.content = content
-        self.quota_key = quota_key
-        self.quota_day = quota_day
-        self.quota_messages = quota_messages
+        self.quotas = quotas
+        self.refused = refused
         self.sent = sent
 
 
-NOTHING_FORWARDED: Final = Forwarded("", b"", 0, 0, 0, "", 0, 0, 0.0)
+NOTHING_FORWARDED: Final = Forwarded("", b"", 0, 0, 0, [], b"", 0.0)
 
 
 class Pair:

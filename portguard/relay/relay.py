@@ -243,10 +243,15 @@ class Relay(LongMessages):
                     self.settle(pair, buf, pos, stop, now)
                 if len(pair.high_from_esme) > 0:
                     pair.high_from_esme.discard(be32(buf, pos + 12))
-            elif self.other_from_smsc(pair, buf, pos, stop, command, now) == CUT:
-                forward(pair.to_esme, buf, run, pos)
-                self.smsc_cut[slot] = self.smsc_cut[slot] + 1
-                run = stop
+            else:
+                fate = self.other_from_smsc(pair, buf, pos, stop, command, now)
+                if fate != PASS:
+                    forward(pair.to_esme, buf, run, pos)
+                    if fate == REPLACED:
+                        pair.to_esme.append(self.patched)
+                    else:
+                        self.smsc_cut[slot] = self.smsc_cut[slot] + 1
+                    run = stop
             pos = stop
         forward(pair.to_esme, buf, run, pos)
         if pos < end:
@@ -271,7 +276,7 @@ class Relay(LongMessages):
             if command == UNBIND_RESP:
                 self.over(pair)
             elif len(pair.pending) > 0:
-                self.settle(pair, buf, pos, end, now)
+                return self.settle(pair, buf, pos, end, now)
             return PASS
         if own:
             note(pair.high_from_smsc, sequence)

@@ -277,7 +277,10 @@ SCOPE = [
     breaks(303, "outside the port's regions", source="106900071", dest=SOUTH),
     breaks(303, "outside the port's regions, without a signature", source="106900071", text=CODE, dest=SOUTH),
     keeps(303, "in one of the port's regions", source="106900071", dest=EAST),
-    breaks(303, "one recipient of two is outside", pdu=encode.submit_multi(
+    breaks(303, "both recipients are outside", pdu=encode.submit_multi(
+        1, source_addr=OK.encode(), data_coding=8, short_message=ucs2("【星辰北京】" + CODE),
+        dest_address=[SmeAddress(1, 1, GUANGDONG), SmeAddress(1, 1, GUANGDONG)])),
+    keeps(303, "one recipient of two is outside: that one alone is taken out", pdu=encode.submit_multi(
         1, source_addr=OK.encode(), data_coding=8, short_message=ucs2("【星辰北京】" + CODE),
         dest_address=[SmeAddress(1, 1, NORTH.encode()), SmeAddress(1, 1, GUANGDONG)])),
     keeps(303, "both recipients are inside", pdu=encode.submit_multi(
@@ -300,7 +303,10 @@ SCOPE = [
     keeps(305, "the second", text="【星辰限量】" + CODE, at="2026-11-11T23:59:00"),
     breaks(305, "the third on the same day", text="【星辰限量】" + CODE, at="2026-11-11T23:59:30"),
     keeps(305, "the next day", text="【星辰限量】" + CODE, at="2026-11-12T00:00:00"),
-    breaks(305, "three recipients where one is left", at="2026-11-12T00:00:00", pdu=encode.submit_multi(
+    keeps(305, "three recipients where one is left: that one alone", at="2026-11-12T00:00:00", pdu=encode.submit_multi(
+        1, source_addr=OK.encode(), data_coding=8, short_message=ucs2("【星辰限量】" + CODE),
+        dest_address=[SmeAddress(1, 1, b"1391000123%d" % n) for n in range(3)])),
+    breaks(305, "three recipients where none is left", at="2026-11-12T00:00:00", pdu=encode.submit_multi(
         1, source_addr=OK.encode(), data_coding=8, short_message=ucs2("【星辰限量】" + CODE),
         dest_address=[SmeAddress(1, 1, b"1391000123%d" % n) for n in range(3)])),
     breaks(306, "marketing of another industry than the port's", source="106900061", text="【星辰商城】" + LOAN),

@@ -27,7 +27,8 @@ def send(desk: Desk, text: str = LIMITED, at: float = TEN, **fields: object) -> 
 def give_back(desk: Desk) -> None:
     """What the relay does when the SMSC refuses the message judged last."""
     engine = desk.engine
-    engine.limits.add(engine.quota_key, engine.quota_day, -engine.quota_messages)
+    for key, day in engine.quotas:
+        engine.limits.add(key, day, -1)
 
 
 def test_a_refusal_by_the_smsc_gives_the_cap_back(office: Office) -> None:
@@ -40,9 +41,9 @@ def test_a_refusal_by_the_smsc_gives_the_cap_back(office: Office) -> None:
 def test_nothing_is_given_back_for_what_was_not_counted(office: Office) -> None:
     desk = office.desk()
     assert [send(desk), send(desk), send(desk)] == [0, 0, 305]
-    assert desk.engine.quota_key == ""
+    assert desk.engine.quotas == []
     assert send(desk, "【星辰商城】" + CODE) == 0
-    assert desk.engine.quota_key == ""
+    assert desk.engine.quotas == []
 
 
 def test_a_message_that_another_rule_refuses_uses_nothing_up(office: Office) -> None:
