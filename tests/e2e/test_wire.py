@@ -16,6 +16,8 @@ from tests.e2e.capture import Tap
 from tests.e2e.cases import PERMITTED, allowed
 from tests.e2e.conftest import Between, MakeDaemon
 from tests.e2e.peers.client import text
+from tests.e2e.peers.lines import Event
+from tests.e2e.peers.node_client import NodeClient
 from tests.e2e.raw import RawLink
 
 pytestmark = pytest.mark.e2e
@@ -111,7 +113,7 @@ def test_pdu_errors_leave_the_link_alive(between: Between, link: RawLink) -> Non
     assert len(between.smsc.received()) == before + 1
 
 
-def test_data_sm_submit_multi_and_replace_sm(between: Between, link: RawLink) -> None:
+def test_data_sm_and_replace_sm(between: Between, link: RawLink) -> None:
     body, refused = (f"【{name}】您好".encode("utf-16-be") for name in (t.STAR, t.NOBODY))
     source, to = t.OWN.encode(), t.NORTHERN.encode()
     statuses = []
@@ -129,3 +131,30 @@ def test_data_sm_submit_multi_and_replace_sm(between: Between, link: RawLink) ->
     statuses.append(link.pdu())
     fail, replace_fail = c.ESME_RSUBMITFAIL, c.ESME_RREPLACEFAIL
     assert [pdu and pdu.command_status for pdu in statuses] == [0, fail, 0, replace_fail, replace_fail]
+
+
+def test_submit_multi(between: Between) -> None:
+    before = len(between.smsc.received())
+    client = NodeClient()
+    client.bind(between.daemon.port, "star")
+
+    def submit(*recipients: dict[str, str]) -> Event:
+        body = f"【{t.NORTH}】您好".encode("utf-16-be").hex()
+        return client.request(
+            "submit_multi", source_addr=t.OWN, dest_address=recipients, data_coding=8, short_message={"hex": body}
+        )
+
+    north, south = {"destination_addr": t.NORTHERN}, {"destination_addr": t.SOUTHERN}
+    both, one = submit(north, north), submit(north, south)
+    assert submit(south)["status"] == c.ESME_RSUBMITFAIL
+    # A distribution list cannot be looked into.
+    assert submit({"dl_name": "everybody"})["status"] == c.ESME_RCNTSUBDL
+    client.unbind()
+    received = between.smsc.received()[before:]
+    assert [each.command for each in received] == ["submit_multi", "submit_multi"]
+    assert [answer["fields"]["message_id"] for answer in (both, one)] == [each.message_id for each in received]
+    # The recipient outside the signature's region, and only that one, was taken out and is reported.
+    assert [len(each.fields["dest_address"]) for each in received] == [2, 1]
+    reported = [(each["destination_addr"], each["error_status_code"]) for each in one["fields"]["unsuccess_sme"]]
+    assert (both["status"], one["status"]) == (0, 0)
+    assert reported == [(t.SOUTHERN, c.ESME_RSUBMITFAIL)]
