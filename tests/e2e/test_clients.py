@@ -25,7 +25,7 @@ MARKETING_CATEGORY = b"\x03"
 
 
 def test_permitted_messages_arrive_untouched(between: Between, client: Client) -> None:
-    before = len(between.smsc.received())
+    before = len(between.smsc.all_received())
     messages = [message for message in PERMITTED if message.data_coding == 8]
     client.bind(between.daemon.port, "star", window=1)
     answers = send(client, messages)
@@ -46,11 +46,11 @@ def test_every_refusal(between: Between, client: Client) -> None:
             continue
         for message in case.before:
             send(client, [message])
-        before = len(between.smsc.received()), _refused(between, case.rule)
+        before = len(between.smsc.all_received()), _refused(between, case.rule)
         [answer] = send(client, [case.message])
         assert (answer.status, answer.message_id) == (case.status, ""), case.rule
         assert _refused(between, case.rule) == before[1] + 1, case.rule
-        assert len(between.smsc.received()) == before[0], case.rule
+        assert len(between.smsc.all_received()) == before[0], case.rule
     assert send(client, [allowed()])[0].status == 0
 
 
@@ -111,7 +111,7 @@ def test_tags_seen_by_tshark(captured: Captured, client: Client) -> None:
 def test_tags_of_the_sender_are_replaced(between: Between, client: Client) -> None:
     if "vendor-tlv" in client.lacks:
         return
-    before = len(between.smsc.received())
+    before = len(between.smsc.all_received())
     spoofed = text(t.OWN, t.NORTHERN, f"【{t.STAR}】{PLAIN}", tlvs=((0x1D01, b"\x09"), (0x1D03, b"spoofed!")))
     client.bind(between.daemon.port, "star", window=1)
     assert send(client, [spoofed, allowed()])[0].status == 0
@@ -125,7 +125,7 @@ def test_tags_of_the_sender_are_replaced(between: Between, client: Client) -> No
 
 
 def test_an_account_that_is_only_watched(between: Between, client: Client) -> None:
-    before = len(between.smsc.received())
+    before = len(between.smsc.all_received())
     counted = between.daemon.metric("portguard_messages_total", action="monitor")
     cases = [case for case in CASES if case.needs not in client.lacks and case.rule != "scope_quota"]
     client.bind(between.daemon.port, "watched", window=1)
@@ -138,7 +138,7 @@ def test_an_account_that_is_only_watched(between: Between, client: Client) -> No
 
 
 def test_500_in_flight(between: Between, client: Client) -> None:
-    before = len(between.smsc.received())
+    before = len(between.smsc.all_received())
     client.bind(between.daemon.port, "star", window=500)
     between.smsc.hold()
     answers = client.start([allowed(number) for number in range(500)])

@@ -23,7 +23,7 @@ OWED = 50
 
 
 def test_half_close(between: Between) -> None:
-    before = len(between.smsc.received())
+    before = len(between.smsc.all_received())
     link = raw.bind(between.daemon.port, "star")
     between.smsc.hold()
     link.send(b"".join(raw.submit(number, allowed()) for number in range(2, 2 + OWED)))

@@ -55,7 +55,7 @@ def test_permitted_pdus_pass_byte_for_byte(between: Between, make_daemon: MakeDa
 
 
 def test_refused_pdus_are_cut_out_of_a_run(between: Between, link: RawLink) -> None:
-    before = len(between.smsc.received())
+    before = len(between.smsc.all_received())
     refused = text(t.FOREIGN, t.NORTHERN, f"【{t.STAR}】您好")
     link.send(b"".join(raw.submit(number, allowed(number) if number % 3 else refused) for number in range(3, 33)))
     answers = {pdu.sequence_number: pdu.command_status for pdu in (link.pdu() for _ in range(30)) if pdu}
@@ -96,7 +96,7 @@ def test_unknown_commands_and_broadcasts(link: RawLink) -> None:
 
 
 def test_pdu_errors_leave_the_link_alive(between: Between, link: RawLink) -> None:
-    before = len(between.smsc.received())
+    before = len(between.smsc.all_received())
     sound = raw.submit(40, allowed())
     body = sound[16:]
     over = len(allowed().body) + 40
@@ -110,7 +110,7 @@ def test_pdu_errors_leave_the_link_alive(between: Between, link: RawLink) -> Non
         assert answer.command_status != 0 if status is None else answer.command_status == status
     link.send(sound)
     link.expect(c.SUBMIT_SM_RESP)
-    assert len(between.smsc.received()) == before + 1
+    assert len(between.smsc.all_received()) == before + 1
 
 
 def test_data_sm_and_replace_sm(between: Between, link: RawLink) -> None:
@@ -134,7 +134,7 @@ def test_data_sm_and_replace_sm(between: Between, link: RawLink) -> None:
 
 
 def test_submit_multi(between: Between) -> None:
-    before = len(between.smsc.received())
+    before = len(between.smsc.all_received())
     client = NodeClient()
     client.bind(between.daemon.port, "star")
 
@@ -150,7 +150,7 @@ def test_submit_multi(between: Between) -> None:
     # A distribution list cannot be looked into.
     assert submit({"dl_name": "everybody"})["status"] == c.ESME_RCNTSUBDL
     client.unbind()
-    received = between.smsc.received()[before:]
+    received = between.smsc.all_received()[before:]
     assert [each.command for each in received] == ["submit_multi", "submit_multi"]
     assert [answer["fields"]["message_id"] for answer in (both, one)] == [each.message_id for each in received]
     # The recipient outside the signature's region, and only that one, was taken out and is reported.

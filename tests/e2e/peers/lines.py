@@ -44,13 +44,17 @@ class LineProcess:
         wanted = {"event": event, **fields}
         return next((each for each in list(self.events) if wanted.items() <= each.items()), None)
 
+    def running(self) -> bool:
+        """True until it has ended."""
+        return self._process.poll() is None
+
     def signal(self, number: int) -> None:
         """Sends a signal to the process."""
         os.kill(self._process.pid, number)
 
     def end(self) -> None:
         """Kills the process, stopped or not, and waits for it; a second call does nothing."""
-        if self._process.poll() is None:
+        if self.running():
             self.signal(signal.SIGKILL)
         self._process.wait(END_SECONDS)
         self._reader.join(END_SECONDS)

@@ -77,6 +77,7 @@ const server = smpp.createServer({ allowHalfOpen: true }, (session) => {
 });
 
 wire.listen({
+  tell() { wire.say({ event: 'told' }); },
   hold() { holding = true; wire.say({ event: 'holding' }); },
   release() {
     holding = false;

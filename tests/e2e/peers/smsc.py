@@ -41,8 +41,14 @@ class NodeSmsc:
         self.port: int = self.process.expect("listening")["port"]
 
     def received(self) -> list[Received]:
-        """Every message so far, in the order of arrival."""
+        """Every message that it has told of so far, in the order of arrival."""
         return [_received(event) for event in list(self.process.events) if event["event"] == "message"]
+
+    def all_received(self) -> list[Received]:
+        """Every message that it has received by now: it is asked, while it lives, so that none is still untold."""
+        if self.process.running():
+            self._told("tell", "told")
+        return self.received()
 
     def events(self, name: str, **fields: Any) -> list[Event]:
         """Every event of that name whose fields are these."""
