@@ -21,7 +21,8 @@ from typing import Any
 from on_file import write_registry, write_settings
 from portguard.daemon.wiring import relay_of, revision_of
 from portguard.flavour import flavour
-from portguard.policy.engine import ALLOW, REJECT, Engine
+from portguard.policy.engine import Engine
+from portguard.policy.reasons import ALLOW, REJECT
 from portguard.registry.build import build
 from portguard.registry.image import Image
 from portguard.relay.pair import Pair
