@@ -4,7 +4,6 @@ from portguard.policy.counters import Counters, Limits
 from portguard.policy.engine import Engine
 from portguard.policy.lookup import EngineOptions
 from portguard.policy.options import PolicyOptions
-from portguard.policy.reasons import ACTION_BY_NAME
 from portguard.policy.revision import Revision
 from portguard.policy.rules import RuleSettings
 from portguard.registry.image import Image
@@ -17,21 +16,4 @@ def build_revision(image: Image, options: PolicyOptions, timezone: str, country:
 
 def build_engine(revision: Revision, *, grants: int = 200_000, refusals: int = 20_000) -> Engine:
     """An engine that serves the revision; its clock is set by `set_clock` before the first message."""
-    options = revision.options
-    return Engine(
-        revision,
-        EngineOptions(
-            head_only=options.signature_position == "head",
-            disguise_own_tag=options.disguise_own == "tag",
-            unknown_category=ACTION_BY_NAME[options.unknown_category],
-            ton_npi=frozenset(ton << 8 | npi for ton, npi in options.source_ton_npi),
-            default_msg_ids=frozenset(options.default_msg_ids),
-            max_schedule=options.max_schedule_hours * 3600.0,
-            grants=grants,
-            refusals=refusals,
-            errors_a_minute=options.on_error_limit,
-            on_error_allow=options.on_error == "allow",
-        ),
-        Limits(),
-        Counters(),
-    )
+    return Engine(revision, EngineOptions(revision.options, grants, refusals), Limits(), Counters())

@@ -10,6 +10,7 @@ from typing import Final
 
 from portguard.policy.assembly import build_engine
 from portguard.policy.engine import UNSOUND
+from portguard.policy.ledger import Ledger
 from portguard.policy.reasons import ACTION_NAMES, CATALOGUE, rules_of
 from portguard.policy.revision import Revision
 from portguard.smpp.constants import (
@@ -75,9 +76,10 @@ class Outcome:
 class Desk:
     """Judges messages under one revision. `own_tags` are the four TLV tags of `[tag]`."""
 
-    def __init__(self, revision: Revision, own_tags: list[int]) -> None:
+    def __init__(self, revision: Revision, own_tags: list[int], ledger: Ledger | None = None) -> None:
         self.revision = revision
         self.engine = build_engine(revision)
+        self.engine.ledger = ledger
         self._judged = b""
         self._clock = -1.0
         self.scan = Scan(own_tags)
@@ -85,14 +87,16 @@ class Desk:
     def judge(self, message: Message) -> Outcome:
         """The engine's verdict; MessageError when the message has no form on the wire."""
         engine = self.engine
-        account = engine.account(message.account)
-        pdu = message.pdu or self._pdu(message, account.charset)
-        self._scanned(pdu)
-        self._judged = pdu
         # The clock is the message's own: monotonic time is taken for the time of day.
         if message.at != self._clock:
             self._clock = message.at
             engine.set_clock(message.at, message.at)
+            if engine.refit(message.at):
+                engine.swap(self.revision)
+        account = engine.account(message.account)
+        pdu = message.pdu or self._pdu(message, account.charset)
+        self._scanned(pdu)
+        self._judged = pdu
         tps, account.tps = account.tps, account.tps if message.arrived else 0
         try:
             action = engine.judge(account, self.scan, pdu, message.at)

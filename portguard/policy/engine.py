@@ -14,16 +14,23 @@ from mypy_extensions import i64
 
 from portguard.policy.counters import Counters, Limits
 from portguard.policy.grant import (
+    EVERYTHING,
     HIT_106,
     HIT_150,
     HIT_151,
     HIT_152,
     HIT_155,
     HIT_200,
+    HIT_302,
+    HIT_306,
+    HIT_307,
+    HIT_402,
+    HIT_403,
     HIT_600,
     Account,
+    in_hours,
 )
-from portguard.policy.lookup import NO_GRANT, NO_PORT, EngineOptions, Lookup
+from portguard.policy.lookup import NO_GRANT, NO_PORT, SECONDS_A_DAY, EngineOptions, Lookup
 from portguard.policy.reasons import ALLOW, DISCARD, MONITOR, REJECT, TAG
 from portguard.policy.revision import Revision
 from portguard.policy.schedule import delivery_time
@@ -38,7 +45,9 @@ from portguard.smpp.constants import (
     TON_ALPHANUMERIC,
 )
 from portguard.smpp.scan import Scan, next_destination
+from portguard.sms.category import MARKETING
 from portguard.sms.charset import ascii_brackets, decode, is_binary
+from portguard.sms.optout import tells_how_to_refuse
 from portguard.sms.udh import udh_length
 
 # Not a verdict: the PDU itself is unsound, `status` says what to answer.
@@ -102,11 +111,12 @@ class Engine(Lookup):
             self.grant = self.port.unsigned
             self.category = 0
             self.industry = 0
+            self.fitting = True
         hits |= self.content(self.category << 4 | self.industry)
         if s.command_id == SUBMIT_MULTI:
             hits |= self.each_recipient(a, s, buf, hits)
         else:
-            hits |= self.recipient(buf, s.dest_start, s.dest_end, s.dest_ton)
+            hits |= self.recipient(a, buf, s.dest_start, s.dest_end, s.dest_ton)
         return self.conclude(a, hits, s)
 
     # ---- time, account, number
@@ -118,6 +128,8 @@ class Engine(Lookup):
             self.quotas = []
         if len(self.refused) > 0:
             self.refused = []
+        if len(self.reached) > 0:
+            self.reached = []
         at: float = now + self.skew
         self.present = at
         if s.schedule_end > s.schedule_start:
@@ -217,12 +229,51 @@ class Engine(Lookup):
         index: i64 = -1
         if self.grant.templates is not None:
             index = self.revision.template_category(self.grant.templates, self.text.raw)
+        self.fitting = index >= 0
         if index < 0:
             index = self.lexicon.classify(self.text.raw)
         if index == 0:
             index = assumed
         self.category = index >> 4
         self.industry = index & 15
+
+    def content(self, index: i64) -> i64:
+        """Rules 306, 307, 402 and 403, and what `unknown_category` makes of content that cannot be told; `index` is the
+        content. A part is not blamed for what may still come."""
+        hits: i64 = 0
+        if not self.fitting and not self.partial and self.grant.templated[index >> 4] != 0:
+            hits |= HIT_307
+        if index >> 4 == MARKETING:
+            if self.readable and not self.partial and not tells_how_to_refuse(self.text.raw):
+                hits |= HIT_402
+            if len(self.options.marketing_hours) > 0 and not self.in_marketing_hours():
+                hits |= HIT_403
+        if index < 16 and self.options.unknown_category != ALLOW:
+            hits |= self.unknown()
+        if self.port.permits[index] == 0:
+            hits |= HIT_306
+        self.index = index
+        return hits
+
+    def unknown(self) -> i64:
+        """`unknown_category` tag or reject: content that cannot be told is outside wherever kinds are limited."""
+        hits: i64 = 0
+        if self.port.permits != EVERYTHING:
+            hits |= HIT_306
+        limited = len(self.grant.scopes) > 0
+        for scope in self.grant.scopes:
+            if scope.permits == EVERYTHING:
+                limited = False
+        if limited:
+            hits |= HIT_302
+        if self.options.unknown_category == TAG:
+            self.soft |= hits
+        return hits
+
+    def in_marketing_hours(self) -> bool:
+        """Does the time of judgement lie in the operator's hours for marketing?"""
+        minute = i64(self.local() % SECONDS_A_DAY // 60.0)
+        return in_hours(self.options.marketing_hours, minute)
 
     # ---- the verdict
 
@@ -236,7 +287,8 @@ class Engine(Lookup):
         while pos < s.dest_end:
             quotas = len(self.quotas)
             stop = next_destination(s, buf, pos, s.dest_end)
-            one = self.recipient(buf, pos + 3, stop - 1, i64(buf[pos + 1]))
+            reached = len(self.reached)
+            one = self.recipient(a, buf, pos + 3, stop - 1, i64(buf[pos + 1]))
             ends: i64 = (hits | one) & a.on & a.stop & ~self.soft
             if ends == 0:
                 kept |= one
@@ -244,6 +296,7 @@ class Engine(Lookup):
             else:
                 failed |= one
                 del self.quotas[quotas:]
+                del self.reached[reached:]
                 first: i64 = ends & -ends
                 status = -1 if first & a.discard != 0 else a.status[ordinal(first)]
                 self.refused.append((int(pos), int(stop), int(status)))
@@ -282,6 +335,8 @@ class Engine(Lookup):
         if action < DISCARD:
             for key, day in self.quotas:
                 self.limits.add(key, day, 1)
+            if len(self.reached) > 0:
+                self.note_reached()
         elif len(self.quotas) > 0:
             self.quotas = []
         self.action = action
@@ -317,6 +372,7 @@ class Engine(Lookup):
         self.industry = 0
         self.quotas = []
         self.refused = []
+        self.reached = []
         self.action = ALLOW if self.options.on_error_allow and a.errors <= self.options.errors_a_minute else REJECT
         self.counters.count(self.action, -1, 0)
         return self.action

@@ -14,6 +14,7 @@ from portguard.policy.grant import HIT_203, Account
 from portguard.policy.reasons import ACTION_NAMES, CATALOGUE, ORDINAL, Rule
 from portguard.policy.revision import GrantDetail, PortDetail
 from portguard.sms.canonical import folds
+from portguard.sms.category import CATEGORY_NAMES, MARKETING
 from portguard.sms.category import name as category_name
 
 
@@ -195,13 +196,46 @@ def _why_port_category(f: Facts) -> str:
     return f"content is {f.content} on port {f.port.port or '-'}"
 
 
+def _why_template(f: Facts) -> str:
+    if not f.engine.grant.templated[f.engine.category]:
+        return f"the signature has no templates for {CATEGORY_NAMES[f.engine.category]}"
+    return "a template fits" if f.engine.fitting else "none of its templates fits"
+
+
+def _why_frequency(f: Facts) -> str:
+    limits = f.engine.options.frequency.get(f.engine.category)
+    if limits is None:
+        return f"no limits are set for {CATEGORY_NAMES[f.engine.category]}"
+    return "at most {} a minute, {} an hour, {} a day (0: no limit)".format(*limits)
+
+
+def _why_consent(f: Facts) -> str:
+    if f.engine.ledger is None:
+        return "no consent ledger is set"
+    if f.engine.category != MARKETING:
+        return f"content is {f.content}, no marketing"
+    return f"consent to {f.engine.sender(f.account)} as of {f.time}"
+
+
+def _why_optout(f: Facts) -> str:
+    if f.engine.category != MARKETING:
+        return f"content is {f.content}, no marketing"
+    return "looked for a phrase that tells how to refuse, like 退订回T or 拒收请回复R"
+
+
+def _why_marketing_hours(f: Facts) -> str:
+    hours = [f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02}" for a, b in f.engine.options.marketing_hours]
+    return f"content is {f.content}; judged at {f.time}; marketing hours {', '.join(hours) or 'not set'}"
+
+
 _WHY: dict[int, Callable[[Facts], str]] = {
     600: _why_rate, 601: _why_account, 106: _why_source, 100: _why_registered, 101: _why_assigned,
     102: _why_links, 103: _why_links, 104: _why_port, 105: _why_extension, 107: _why_enterprise, 150: _why_body,
     151: _why_body, 152: _why_body, 153: _why_parts, 154: _why_parts, 155: _why_own_tags, 203: _why_disguise,
     200: _why_signature, 201: _why_signature, 202: _why_second, 204: _why_on_file, 205: _why_on_file,
     300: _why_scope, 301: _why_scope, 302: _why_category, 303: _why_region, 304: _why_hours, 305: _why_quota,
-    306: _why_port_category,
+    306: _why_port_category, 307: _why_template, 308: _why_frequency, 400: _why_consent, 401: _why_consent,
+    402: _why_optout, 403: _why_marketing_hours,
 }
 
 

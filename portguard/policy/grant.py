@@ -44,6 +44,12 @@ HIT_303: Final = 1 << 25
 HIT_304: Final = 1 << 26
 HIT_305: Final = 1 << 27
 HIT_306: Final = 1 << 28
+HIT_307: Final = 1 << 29
+HIT_308: Final = 1 << 30
+HIT_400: Final = 1 << 31
+HIT_401: Final = 1 << 32
+HIT_402: Final = 1 << 33
+HIT_403: Final = 1 << 34
 RULES: Final = 37
 
 # What says that the account may not send on the number at all: such answers are cached apart from the good ones.
@@ -76,17 +82,18 @@ class Scope:
         self.hours = hours
         self.cap = cap
 
-    def in_hours(self, minute: i64) -> bool:
-        """True when `minute` (of the local day) is inside; [start, end), over midnight when end <= start."""
-        if len(self.hours) == 0:
-            return True
-        for start, end in self.hours:
-            if start < end:
-                if start <= minute < end:
-                    return True
-            elif minute >= start or minute < end:
+
+def in_hours(hours: list[tuple[int, int]], minute: i64) -> bool:
+    """True when `minute` (of the local day) is inside; [start, end), over midnight when end <= start; none: always."""
+    if len(hours) == 0:
+        return True
+    for start, end in hours:
+        if start < end:
+            if start <= minute < end:
                 return True
-        return False
+        elif minute >= start or minute < end:
+            return True
+    return False
 
 
 class Grant:
@@ -105,6 +112,8 @@ class Grant:
         self.limited = False
         self.own_width = False
         self.templates: Templates | None = None
+        # By category: does the signature have templates for it?
+        self.templated = b"\0" * 5
         self.detail: object = None
 
 

@@ -12,7 +12,6 @@ from mypy_extensions import i64
 
 from portguard.policy.counters import Counters, Limits
 from portguard.policy.grant import (
-    EVERYTHING,
     HIT_201,
     HIT_202,
     HIT_203,
@@ -20,7 +19,9 @@ from portguard.policy.grant import (
     HIT_303,
     HIT_304,
     HIT_305,
-    HIT_306,
+    HIT_308,
+    HIT_400,
+    HIT_401,
     HIT_601,
     PORT_REFUSALS,
     SIGNATURE_REFUSALS,
@@ -28,9 +29,14 @@ from portguard.policy.grant import (
     Grant,
     PortGrant,
     Scope,
+    in_hours,
 )
-from portguard.policy.reasons import ALLOW, TAG
+from portguard.policy.ledger import MISSING, REVOKED, Ledger
+from portguard.policy.options import PolicyOptions
+from portguard.policy.reasons import ACTION_BY_NAME
 from portguard.policy.revision import Revision
+from portguard.registry.hours import parse_hours
+from portguard.sms.category import CATEGORY_NAMES, MARKETING
 from portguard.sms.lexicon import Lexicon
 from portguard.sms.text import Text
 
@@ -41,23 +47,26 @@ NO_GRANT: Final = Grant(0, 1.0, 0.0, "", frozenset())
 
 
 class EngineOptions:
-    """The settings the path looks at, copied once out of `[policy]`."""
+    """The settings the path looks at, copied once out of `[policy]`. `grants` and `refusals` bound what is kept of the
+    registry's answers."""
 
-    def __init__(
-        self, *, head_only: bool, disguise_own_tag: bool, unknown_category: int, ton_npi: frozenset[int],
-        default_msg_ids: frozenset[int], max_schedule: float, grants: int, refusals: int, errors_a_minute: int,
-        on_error_allow: bool,
-    ) -> None:
-        self.head_only = head_only
-        self.disguise_own_tag = disguise_own_tag
-        self.unknown_category: i64 = unknown_category
-        self.ton_npi = ton_npi
-        self.default_msg_ids = default_msg_ids
-        self.max_schedule = max_schedule
+    def __init__(self, options: PolicyOptions, grants: int, refusals: int) -> None:
+        self.head_only = options.signature_position == "head"
+        self.disguise_own_tag = options.disguise_own == "tag"
+        self.unknown_category: i64 = ACTION_BY_NAME[options.unknown_category]
+        self.ton_npi = frozenset([ton << 8 | npi for ton, npi in options.source_ton_npi])
+        self.default_msg_ids = frozenset(options.default_msg_ids)
+        self.max_schedule = options.max_schedule_hours * 3600.0
+        self.marketing_hours = parse_hours(options.marketing_hours.split("|")) if options.marketing_hours else []
+        # By category: messages to a subscriber under a signature, a minute, an hour and a day; 0 is no limit.
+        self.frequency: dict[int, tuple[int, int, int]] = {
+            CATEGORY_NAMES.index(name): (limit.minute, limit.hour, limit.day)
+            for name, limit in options.frequency.items()
+        }
         self.grants: i64 = grants
         self.refusals: i64 = refusals
-        self.errors_a_minute: i64 = errors_a_minute
-        self.on_error_allow = on_error_allow
+        self.errors_a_minute: i64 = options.on_error_limit
+        self.on_error_allow = options.on_error == "allow"
 
 
 class Lookup:
@@ -85,6 +94,12 @@ class Lookup:
         # Scopes (and days) whose cap the message will use, one entry a recipient; `charged` when an earlier part has.
         self.quotas: list[tuple[str, int]] = []
         self.charged = False
+        # To count and remember once the message passes: (frequency key, enterprise of marketing, subscriber).
+        self.reached: list[tuple[str, str, str]] = []
+        # Does a template of the signature fit? Whether there is a text at all.
+        self.fitting = True
+        self.readable = False
+        self.ledger: Ledger | None = None
         # Recipients of submit_multi that fail alone: (start, end) of the dest_address, and the status; -1: discarded.
         self.refused: list[tuple[int, int, int]] = []
         # A part of a long message is judged on the text so far.
@@ -97,6 +112,14 @@ class Lookup:
         self.accounts = {}
         self.grants_kept = 0
         self.refusals_kept = 0
+
+    def refit(self, wall: float) -> bool:
+        """Take the settings of the profile that covers `wall`; True when they changed, and accounts must be asked for
+        again."""
+        if not self.revision.refit(wall):
+            return False
+        self.options = EngineOptions(self.revision.options, int(self.options.grants), int(self.options.refusals))
+        return True
 
     def set_clock(self, now: float, wall: float) -> None:
         """Tie monotonic `now` to the time of day `wall` (epoch seconds), and to the node's zone at that time."""
@@ -254,36 +277,56 @@ class Lookup:
             port.signatures[key] = grant
         return grant
 
-    # ---- content and recipient
+    # ---- the recipient
 
-    def content(self, index: i64) -> i64:
-        """Rule 306, and what `unknown_category` makes of content that cannot be told; `index` is the content."""
+    def recipient(self, a: Account, buf: bytes, start: i64, end: i64, ton: i64) -> i64:
+        """Rules 302-305, 308, 400 and 401 for one recipient, whose address is buf[start:end]."""
+        hits = self.narrowed(buf, start, end, ton)
+        if len(self.options.frequency) == 0 and (self.index >> 4 != MARKETING or self.ledger is None):
+            return hits
+        return hits | self.personal(a, buf[start:end], ton)
+
+    def personal(self, a: Account, address: bytes, ton: i64) -> i64:
+        """Rules 308, 400 and 401: may this subscriber be sent this, now, by this enterprise?"""
         hits: i64 = 0
-        if index < 16 and self.options.unknown_category != ALLOW:
-            hits = self.unknown()
-        if self.port.permits[index] == 0:
-            hits |= HIT_306
-        self.index = index
+        subscriber = self.revision.subscriber(address, int(ton))
+        category = self.index >> 4
+        key = ""
+        limits = self.options.frequency.get(int(category))
+        if limits is not None and not self.charged:
+            key = f"{self.grant.signature}\0{category}\0{subscriber}"
+            if self.limits.frequent(key, i64(self.local() // 60.0), limits):
+                hits |= HIT_308
+        enterprise = ""
+        if category == MARKETING and self.ledger is not None:
+            enterprise = self.sender(a)
+            answer = self.ledger.judge(enterprise, subscriber, int(self.index), self.at)
+            if answer == MISSING:
+                hits |= HIT_400
+            elif answer == REVOKED:
+                hits |= HIT_401
+        self.reached.append((key, enterprise, subscriber))
         return hits
 
-    def unknown(self) -> i64:
-        """`unknown_category` tag or reject: content that cannot be told is outside wherever kinds are limited."""
-        hits: i64 = 0
-        if self.port.permits != EVERYTHING:
-            hits |= HIT_306
-        limited = len(self.grant.scopes) > 0
+    def sender(self, a: Account) -> str:
+        """The enterprise whose scope matched; of a registered signature without scopes, its own; else the account's."""
         for scope in self.grant.scopes:
-            if scope.permits == EVERYTHING:
-                limited = False
-        if limited:
-            hits |= HIT_302
-        if self.options.unknown_category == TAG:
-            self.soft |= hits
-        return hits
+            if scope.permits[self.index] != 0:
+                return scope.enterprise
+        if self.grant.registered and a.enterprise not in self.grant.enterprises:
+            return min(self.grant.enterprises)
+        return a.enterprise
 
-    def recipient(self, buf: bytes, start: i64, end: i64, ton: i64) -> i64:
-        """Rules 302-305 for one recipient (its address is buf[start:end]): scopes narrow by category, region, hours and
-        cap; what empties them fires."""
+    def note_reached(self) -> None:
+        """The message passes: count it to its subscribers, and remember who sent them marketing from this number."""
+        for key, enterprise, subscriber in self.reached:
+            if key != "":
+                self.limits.count_frequency(key, i64(self.local() // 60.0))
+            if enterprise != "" and self.ledger is not None:
+                self.ledger.sent(self.port.number, subscriber, enterprise)
+
+    def narrowed(self, buf: bytes, start: i64, end: i64, ton: i64) -> i64:
+        """Rules 302-305: scopes narrow by category, region, hours and cap; what empties them fires."""
         grant = self.grant
         port = self.port
         index = self.index
@@ -308,7 +351,7 @@ class Lookup:
         local = self.local()
         day: i64 = i64(local // SECONDS_A_DAY)
         minute: i64 = i64((local - float(day) * SECONDS_A_DAY) // 60.0)
-        scopes = [scope for scope in scopes if scope.in_hours(minute)]
+        scopes = [scope for scope in scopes if in_hours(scope.hours, minute)]
         if len(scopes) == 0:
             return hits | HIT_304
         return hits | self.capped(scopes, day)

@@ -26,6 +26,31 @@ class AccountOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     rules: dict[str, RuleOptions] = {}
 
 
+class FrequencyOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[policy.frequency.<category>]`: messages to one subscriber under one signature, by natural minute, hour and day
+    of the node's zone; 0 is no limit."""
+
+    minute: Annotated[int, msgspec.Meta(ge=0)] = 0
+    hour: Annotated[int, msgspec.Meta(ge=0)] = 0
+    day: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class ProfileOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"since": "from"}):
+    """`[[policy.profiles]]`: settings that replace the ordinary ones for a time, like the weeks around Double Eleven.
+    `from` and `until` are ISO dates or times, of the node's zone unless they name one; `until` as a date is inclusive.
+    Of two that overlap the later in the file wins. What counts is the time a message is submitted."""
+
+    name: str
+    since: str
+    until: str
+    mode: Mode | None = None
+    marketing_hours: str | None = None
+    unknown_category: Literal["allow", "tag", "reject"] | None = None
+    disguise_own: Literal["reject", "tag"] | None = None
+    frequency: dict[str, FrequencyOptions] | None = None
+    rules: dict[str, RuleOptions] = {}
+
+
 class PolicyOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[policy]`. Lengths are characters, `max_schedule_hours` bounds schedule_delivery_time."""
 
@@ -47,8 +72,11 @@ class PolicyOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     discard_receipt: bool = False
     tag_fallback: Literal["allow", "reject"] = "allow"
     discard_id: Literal["hex", "decimal"] = "hex"
+    marketing_hours: str | None = None
+    frequency: dict[str, FrequencyOptions] = {}
     rules: dict[str, RuleOptions] = {}
     accounts: dict[str, AccountOptions] = {}
+    profiles: list[ProfileOptions] = []
 
 
 class ConcatOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -38,11 +38,11 @@ from portguard.policy.grant import (
     PortGrant,
     Scope,
 )
-from portguard.policy.rules import RuleSettings
+from portguard.policy.rules import RuleSettings, profiled
 from portguard.registry.image import Image, PortRecord, ScopeRecord, SignatureRecord, SubleaseRecord, WordRecord
 from portguard.registry.subscriber import subscriber
 from portguard.sms.canonical import bracket_or_width_only, canonical_signature
-from portguard.sms.category import load_default, parse, table
+from portguard.sms.category import CATEGORY_NAMES, load_default, parse, table
 from portguard.sms.charset import CHARSET_BY_NAME
 from portguard.sms.lexicon import Lexicon
 from portguard.sms.signature import form_error
@@ -82,7 +82,7 @@ class Revision:
     def __init__(self, image: Image, settings: RuleSettings, timezone: str, country: str) -> None:
         self.image = image
         self.settings = settings
-        self.options = settings.options
+        self.options = self._ordinary = settings.options
         self.zone = ZoneInfo(timezone)
         self.country = country
         self.lexicon = _lexicon(tuple(image.words()))
@@ -93,6 +93,15 @@ class Revision:
 
     def close(self) -> None:
         self.image.close()
+
+    def refit(self, wall: float) -> bool:
+        """Take the settings of the profile that covers epoch second `wall`; True when they are others than before."""
+        options = profiled(self._ordinary, self.zone, wall)
+        if options == self.options:
+            return False
+        self.settings = RuleSettings(options)
+        self.options = options
+        return True
 
     def account(self, system_id: str, limits: Limits) -> Account:
         """The account with its masks; `known` False when it is not on file, `active` False when it may not submit."""
@@ -123,7 +132,11 @@ class Revision:
 
     def region_of(self, address: bytes, ton: int) -> str:
         """Region of a destination_addr as it stands on the wire."""
-        return self.region(subscriber(address, ton, self.country))
+        return self.region(self.subscriber(address, ton))
+
+    def subscriber(self, address: bytes, ton: int) -> str:
+        """E.164 digits without + of a destination_addr as it stands on the wire."""
+        return subscriber(address, ton, self.country)
 
     def enterprise_active(self, enterprise: str) -> bool:
         record = self.image.enterprise(enterprise)
@@ -302,6 +315,7 @@ class Revision:
             grant.hits |= HIT_107
             detail.inactive.extend(r.enterprise for r in active or registrations)
         owners = {r.enterprise for r in serving or active or registrations}
+        self._fill_templates(grant, owners)
         if not self.image.meta.has_scopes:
             grant.plain = EVERYTHING
             return
@@ -324,7 +338,6 @@ class Revision:
                 plain = _either(plain, scope.permits)
         grant.plain = plain
         grant.limited = any(row.regions for row in granted)
-        grant.templates = self._templates(grant.signature, owners)
 
     def _covering(
         self, grant: Grant, detail: GrantDetail, number: str, owners: set[str], window: Window,
@@ -352,13 +365,15 @@ class Revision:
             return not port.hits & (HIT_100 | HIT_101 | HIT_102 | HIT_103)
         return self.may_send(enterprise, scope.port, window)
 
-    def _templates(self, signature: str, owners: set[str]) -> Templates | None:
+    def _fill_templates(self, grant: Grant, owners: set[str]) -> None:
         rows = [
             Template(record.id, *parse(record.category), record.text)
             for owner in sorted(owners)
-            for record in self.image.templates(signature, owner)
+            for record in self.image.templates(grant.signature, owner)
         ]
-        return Templates(rows) if rows else None
+        if rows:
+            grant.templates = Templates(rows)
+            grant.templated = bytes(any(row.category == n for row in rows) for n in range(len(CATEGORY_NAMES)))
 
 
 def _quota_key(row: ScopeRecord) -> str:

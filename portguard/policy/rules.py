@@ -3,8 +3,12 @@
 Noun: `RuleSettings`, the global and per-account settings, validated once; `apply` gives an account its masks.
 """
 
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from msgspec import structs
+
 from portguard.policy.grant import Account
-from portguard.policy.options import AccountOptions, PolicyOptions, RuleOptions
+from portguard.policy.options import AccountOptions, FrequencyOptions, PolicyOptions, ProfileOptions, RuleOptions
 from portguard.policy.reasons import (
     ACTION_BY_NAME,
     ALLOW,
@@ -17,7 +21,9 @@ from portguard.policy.reasons import (
     Rule,
     vendor_status,
 )
+from portguard.registry.hours import parse_hours
 from portguard.smpp.constants import STATUS_BY_NAME
+from portguard.sms.category import CATEGORY_NAMES
 
 
 def status_number(status: str | int) -> int:
@@ -46,16 +52,76 @@ def rule_errors(rules: dict[str, RuleOptions], place: str) -> list[str]:
     return errors
 
 
+def hours_errors(hours: str | None, place: str) -> list[str]:
+    """What is wrong with hours like 08:00-22:00, several joined by |."""
+    try:
+        parse_hours(hours.split("|") if hours else [])
+    except ValueError as error:
+        return [f"{place}: {error}"]
+    return []
+
+
+def frequency_errors(frequency: dict[str, FrequencyOptions], place: str) -> list[str]:
+    """Categories that do not exist."""
+    return [
+        f"{place}.{name}: unknown category; the categories are {', '.join(CATEGORY_NAMES)}"
+        for name in frequency
+        if name not in CATEGORY_NAMES
+    ]
+
+
+def period_errors(profile: ProfileOptions, place: str) -> list[str]:
+    """What is wrong with a profile's `from` and `until`."""
+    found = []
+    for name, moment in (("from", profile.since), ("until", profile.until)):
+        try:
+            instant(moment, UTC)
+        except ValueError:
+            found.append(f"{place}.{name}: {moment!r} is no date or time like 2026-11-01 or 2026-11-01T08:00")
+    if not found and instant(profile.until, UTC, end=True) <= instant(profile.since, UTC):
+        found.append(f"{place}.until: is not after from")
+    return found
+
+
+def instant(moment: str, zone: tzinfo, *, end: bool = False) -> float:
+    """Epoch seconds of an ISO date or time in the zone; a date as an `end` is inclusive. Raises ValueError."""
+    when = datetime.fromisoformat(moment)
+    if end and len(moment) <= len("2026-11-11"):
+        when += timedelta(days=1)
+    return (when if when.tzinfo else when.replace(tzinfo=zone)).timestamp()
+
+
+def profiled(options: PolicyOptions, zone: tzinfo, at: float) -> PolicyOptions:
+    """The settings in force at epoch second `at`: the ordinary ones, with those of the last profile that covers it."""
+    for profile in reversed(options.profiles):
+        if instant(profile.since, zone) <= at < instant(profile.until, zone, end=True):
+            changes: dict[str, object] = {
+                name: value
+                for name in ("mode", "marketing_hours", "unknown_category", "disguise_own", "frequency")
+                if (value := getattr(profile, name)) is not None
+            }
+            return structs.replace(options, rules={**options.rules, **profile.rules}, **changes)
+    return options
+
+
 def policy_errors(options: PolicyOptions) -> list[str]:
     """What the types of `[policy]` cannot say, each as `key: message`."""
     errors = rule_errors(options.rules, "policy.rules")
     for system_id, account in options.accounts.items():
         errors += rule_errors(account.rules, f"policy.accounts.{system_id}.rules")
+    errors += hours_errors(options.marketing_hours, "policy.marketing_hours")
+    errors += frequency_errors(options.frequency, "policy.frequency")
+    for number, profile in enumerate(options.profiles, 1):
+        place = f"policy.profiles[{number}]"
+        errors += rule_errors(profile.rules, f"{place}.rules")
+        errors += hours_errors(profile.marketing_hours, f"{place}.marketing_hours")
+        errors += frequency_errors(profile.frequency or {}, f"{place}.frequency")
+        errors += period_errors(profile, place)
     if options.signature_min > options.signature_max:
         errors.append("policy.signature_min: is larger than policy.signature_max")
-    for place, pair in enumerate(options.source_ton_npi):
+    for index, pair in enumerate(options.source_ton_npi):
         if not all(0 <= number <= 255 for number in pair):
-            errors.append(f"policy.source_ton_npi[{place}]: expected [ton, npi], each 0 to 255")
+            errors.append(f"policy.source_ton_npi[{index}]: expected [ton, npi], each 0 to 255")
     return errors
 
 

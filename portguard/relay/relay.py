@@ -87,6 +87,12 @@ class Relay(LongMessages):
                 if not pair.account.active:
                     self.end(pair, now)
 
+    def tick(self, now: float) -> None:
+        """The time of day may bring a profile of settings into force, or end one."""
+        super().tick(now)
+        if self.engine.refit(self.wall()):
+            self.swap(self.engine.revision, now)
+
     # ---- from the ESME
 
     def esme_data(self, pair: Pair, data: bytes, now: float) -> None:

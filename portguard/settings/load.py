@@ -8,6 +8,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -163,11 +164,20 @@ def _not_served(line: str) -> str:
 def _read(path: Path) -> dict[str, object]:
     try:
         with path.open("rb") as file:
-            return tomllib.load(file)
+            return {name: _undated(value) for name, value in tomllib.load(file).items()}
     except OSError as error:
         raise SettingsError([f"{path}: {(error.strerror or str(error)).lower()}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError([f"{path}: {error}"]) from error
+
+
+def _undated(value: object) -> object:
+    """TOML's own dates and times as the ISO text that the settings take."""
+    if isinstance(value, dict):
+        return {name: _undated(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_undated(item) for item in value]
+    return value.isoformat() if isinstance(value, date | datetime) else value
 
 
 def _path_from_text(kind: type, value: object) -> object:

@@ -86,4 +86,4 @@ def test_effects(office: Office) -> None:
 
 def test_off_and_not_judged(office: Office) -> None:
     found = lines(office, Case(0, "", 0, ""), rules={"port_category": {"action": "allow"}})
-    assert (found[306].state, found[402].state, found[100].state) == ("off", "not judged", "passed")
+    assert (found[306].state, found[501].state, found[100].state) == ("off", "not judged", "passed")

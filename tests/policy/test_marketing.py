@@ -1,0 +1,255 @@
+"""Rules about marketing and its readers: templates, frequency, consent, how to refuse, hours; and dated profiles."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from portguard.policy.desk import Desk, Message
+from portguard.policy.ledger import COUNTS, MISSING, REVOKED
+from portguard.policy.options import PolicyOptions
+from portguard.policy.rules import policy_errors
+from portguard.smpp import encode
+from portguard.smpp.fields import SmeAddress
+from portguard.sms.optout import tells_how_to_refuse
+from tests.policy import registry
+from tests.policy.conftest import Office
+from tests.policy.folder import OWN_TAGS, Tables, when
+from tests.policy.messages import CODE, NORTH, OK, SALE, SOUTH
+from tests.policy.wire import ucs2
+
+NOON = "2026-11-11T12:00:00"
+HINTLESS = "双十一全场五折，满300减50，优惠券限时抢购，速来"
+
+
+class Book:
+    """A ledger as a dict: (enterprise, subscriber) to an answer."""
+
+    def __init__(self, **answers: int) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, str, int]] = []
+        self.last: dict[tuple[str, str], str] = {}
+
+    def judge(self, enterprise: str, subscriber: str, content: int, at: float) -> int:
+        self.asked.append((enterprise, subscriber, content >> 4))
+        return self.answers.get(enterprise, MISSING)
+
+    def sent(self, number: str, subscriber: str, enterprise: str) -> None:
+        self.last[number, subscriber] = enterprise
+
+    def last_sender(self, number: str, subscriber: str) -> str:
+        return self.last.get((number, subscriber), "")
+
+    def revoke(self, enterprise: str, subscriber: str, at: float, source: str) -> None:
+        self.answers[enterprise] = REVOKED
+
+
+def judge(desk: Desk, text: str, at: str = NOON, dest: str = NORTH, account: str = "first") -> tuple[str, int]:
+    found = desk.judge(Message(account, OK, dest, text, at=when(at)))
+    return found.action, found.code
+
+
+# ---- consent
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"), [(COUNTS, ("allow", 0)), (MISSING, ("reject", 400)), (REVOKED, ("reject", 401))]
+)
+def test_marketing_asks_the_ledger(office: Office, answer: int, verdict: tuple[str, int]) -> None:
+    book = Book(mall=answer)
+    assert judge(Desk(office.revision(), OWN_TAGS, book), "【星辰商城】" + SALE) == verdict
+    assert book.asked == [("mall", "86" + NORTH, 3)]
+    assert book.last == ({(OK, "86" + NORTH): "mall"} if answer == COUNTS else {})
+
+
+def test_other_content_does_not(office: Office) -> None:
+    book = Book()
+    desk = Desk(office.revision(), OWN_TAGS, book)
+    assert judge(desk, "【星辰商城】" + CODE) == ("allow", 0)
+    assert judge(desk, "【星辰商城】今日天气晴") == ("allow", 0)
+    assert book.asked == []
+
+
+def test_without_a_ledger_consent_is_not_judged(office: Office) -> None:
+    assert judge(office.desk(), "【星辰商城】" + SALE) == ("allow", 0)
+
+
+def test_each_recipient_is_asked_about_alone(office: Office) -> None:
+    class Picky(Book):
+        def judge(self, enterprise: str, subscriber: str, content: int, at: float) -> int:
+            return REVOKED if subscriber.endswith(SOUTH) else COUNTS
+
+    desk = Desk(office.revision(), OWN_TAGS, Picky())
+    pdu = encode.submit_multi(
+        1, source_addr=OK.encode(), data_coding=8, short_message=ucs2("【星辰商城】" + SALE),
+        dest_address=[SmeAddress(1, 1, SOUTH.encode()), SmeAddress(1, 1, NORTH.encode())],
+    )
+    assert desk.judge(Message("first", at=when(NOON), pdu=pdu)).action == "allow"
+    assert [status for _, _, status in desk.engine.refused] == [0x45]
+    assert [subscriber for _, _, subscriber in desk.engine.reached] == ["86" + NORTH]
+
+
+# ---- how to refuse
+
+
+@pytest.mark.parametrize(
+    "hint",
+    ["退订回T", "回T退订", "回复T退订", "退订回TD", "回TD退订", "拒收请回复R", "退订回n", "取消赠阅", "回复QX",
+     "Ｔ退訂", "回Ｔ", "退\u200b订回T", "Reply STOP to opt out", "unsubscribe: 1069"],
+)  # fmt: skip
+def test_phrases_that_tell_how_to_refuse(hint: str) -> None:
+    assert tells_how_to_refuse((HINTLESS + hint).encode("utf-16-be"))
+
+
+@pytest.mark.parametrize(
+    "text", [HINTLESS, "回头客专享", "周二回馈", "到店拒绝等待", "stop motion festival", "取消订单请致电"]
+)
+def test_phrases_that_do_not(text: str) -> None:
+    assert not tells_how_to_refuse(text.encode("utf-16-be"))
+
+
+def test_a_missing_hint_is_tagged(office: Office) -> None:
+    desk = office.desk()
+    assert judge(desk, "【星辰商城】" + HINTLESS) == ("tag", 402)
+    assert judge(desk, "【星辰商城】" + SALE) == ("allow", 0)
+    assert judge(desk, "【星辰商城】" + CODE) == ("allow", 0), "only marketing must tell"
+
+
+# ---- hours
+
+
+@pytest.mark.parametrize(
+    ("hours", "at", "code"),
+    [
+        ("08:00-22:00", "2026-11-11T07:59:59", 403),
+        ("08:00-22:00", "2026-11-11T08:00:00", 0),
+        ("08:00-22:00", "2026-11-11T22:00:00", 403),
+        ("20:00-02:00", "2026-11-11T01:59:00", 0),
+        ("20:00-02:00", "2026-11-11T12:00:00", 403),
+        ("09:00-11:00|14:00-18:00", "2026-11-11T12:00:00", 403),
+        ("09:00-11:00|14:00-18:00", "2026-11-11T17:00:00", 0),
+    ],
+)
+def test_marketing_hours(office: Office, hours: str, at: str, code: int) -> None:
+    desk = office.desk(marketing_hours=hours)
+    assert judge(desk, "【星辰商城】" + SALE, at)[1] == code
+    assert judge(desk, "【星辰商城】" + CODE, at)[1] == 0, "only marketing has hours"
+
+
+# ---- templates
+
+TEMPLATED: Tables = {
+    **registry.TABLES,
+    "templates": [
+        *registry.TABLES["templates"],
+        {"id": "v1", "signature": "星辰商城", "enterprise": "mall", "category": "verification",
+         "text": "您的验证码是{code}，5分钟内有效，请勿泄露给他人。"},
+    ],
+}  # fmt: skip
+
+
+def test_a_text_that_fits_no_template_of_its_category_is_tagged(office: Office) -> None:
+    desk = office.desk(TEMPLATED)
+    assert judge(desk, "【星辰商城】" + CODE) == ("allow", 0)
+    assert judge(desk, "【星辰商城】您的验证码是123456，请在页面输入，5分钟内有效。") == ("tag", 307)
+    assert judge(desk, "【星辰商城】" + SALE) == ("allow", 0), "it has no templates for marketing"
+
+
+# ---- frequency
+
+LIMITS = {"verification": {"minute": 1, "hour": 3, "day": 4}}
+ON = {"subscriber_frequency": {"action": "reject"}}
+
+
+def test_frequency_by_natural_minute_hour_and_day(office: Office) -> None:
+    desk = office.desk(frequency=LIMITS, rules=ON)
+    times = [
+        ("10:00:00", 0), ("10:00:59", 308), ("10:01:00", 0), ("10:02:00", 0), ("10:03:00", 308),
+        ("11:00:00", 0), ("11:05:00", 308), ("23:59:00", 308),
+    ]  # fmt: skip
+    for time, code in times:
+        assert judge(desk, "【星辰商城】" + CODE, f"2026-11-11T{time}")[1] == code, time
+    assert judge(desk, "【星辰商城】" + CODE, "2026-11-12T00:00:00")[1] == 0
+
+
+def test_frequency_is_by_subscriber_signature_and_category(office: Office) -> None:
+    desk = office.desk(frequency=LIMITS, rules=ON)
+    assert judge(desk, "【星辰商城】" + CODE)[1] == 0
+    assert judge(desk, "【星辰商城】" + CODE, dest="+86" + NORTH)[1] == 308, "one person in every form"
+    assert judge(desk, "【星辰商城】" + CODE, dest=SOUTH)[1] == 0
+    assert judge(desk, "【星辰商城】" + SALE)[1] == 0
+    assert judge(desk, "【验证专用】" + CODE)[1] == 0
+
+
+def test_frequency_is_off_unless_set(office: Office) -> None:
+    desk = office.desk(frequency=LIMITS)
+    assert {judge(desk, "【星辰商城】" + CODE)[1] for _ in range(5)} == {0}
+
+
+# ---- order
+
+
+def test_neighbours(office: Office) -> None:
+    """All of these are broken at once; with those before it off, each is named in its turn."""
+    tables: Tables = {
+        **TEMPLATED,
+        "templates": [{**TEMPLATED["templates"][-1], "category": "marketing"}],
+        "ports": [{**row, "categories": "verification"} for row in registry.TABLES["ports"]],
+    }
+    names = ["port_category", "template_mismatch", "subscriber_frequency", "consent_missing", "optout_hint_missing",
+             "quiet_hours"]  # fmt: skip
+    for place, code in enumerate([306, 307, 308, 400, 402, 403]):
+        rules = {name: {"action": "allow" if n < place else "reject"} for n, name in enumerate(names)}
+        rules["scope_category"] = {"action": "allow"}
+        policy = {"rules": rules, "frequency": {"marketing": {"day": 1}}, "marketing_hours": "01:00-02:00"}
+        desk = Desk(office.revision(tables, **policy), OWN_TAGS, Book())
+        desk.engine.limits.count_frequency(f"星辰商城\0003\00086{NORTH}", int(when(NOON) + 8 * 3600) // 60)
+        assert judge(desk, "【星辰商城】" + HINTLESS) == ("reject", code)
+
+
+# ---- profiles
+
+DOUBLE_ELEVEN = {
+    "name": "double eleven", "from": "2026-11-01", "until": "2026-11-11", "marketing_hours": "09:00-20:00",
+    "unknown_category": "tag", "rules": {"optout_hint_missing": {"action": "reject"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("at", "code"),
+    [
+        ("2026-10-31T23:59:59", 0),
+        ("2026-11-01T00:00:00", 403),
+        ("2026-11-11T20:30:00", 403),
+        ("2026-11-12T00:00:00", 0),
+    ],
+)
+def test_a_profile_tightens_settings_between_its_dates(office: Office, at: str, code: int) -> None:
+    desk = office.desk(profiles=[DOUBLE_ELEVEN])
+    assert judge(desk, "【星辰商城】" + SALE, at)[1] == code
+
+
+def test_a_profiles_rules_go_over_the_ordinary_ones_and_leave(office: Office) -> None:
+    desk = office.desk(profiles=[DOUBLE_ELEVEN])
+    for at, verdict in (
+        ("2026-10-20T12:00:00", ("tag", 402)),
+        ("2026-11-05T12:00:00", ("reject", 402)),
+        ("2026-11-20T12:00:00", ("tag", 402)),
+    ):
+        assert judge(desk, "【星辰商城】" + HINTLESS, at) == verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "place"),
+    [
+        ({"marketing_hours": "8-22"}, "policy.marketing_hours"),
+        ({"frequency": {"adverts": {"day": 1}}}, "policy.frequency.adverts"),
+        ({"profiles": [{**DOUBLE_ELEVEN, "until": "2026-10-01"}]}, "policy.profiles[1].until"),
+        ({"profiles": [{**DOUBLE_ELEVEN, "from": "soon"}]}, "policy.profiles[1].from"),
+        ({"profiles": [{**DOUBLE_ELEVEN, "rules": {"no_such": {}}}]}, "policy.profiles[1].rules.no_such"),
+    ],
+)
+def test_what_is_wrong_is_named(policy: dict[str, object], place: str) -> None:
+    (error,) = policy_errors(msgspec.convert(policy, PolicyOptions))
+    assert error.startswith(place)
+    assert not policy_errors(PolicyOptions())
