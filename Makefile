@@ -46,9 +46,9 @@ wheel: $(VENV)/ready
 	rm -rf build dist
 	$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	rm -rf build
-	@$(VENV)/bin/python -m zipfile --list dist/*.whl | grep -q __mypyc && echo 'A compiled wheel:' \
-		|| echo 'An INTERPRETED wheel, for want of a C compiler or Python.h:'
 	@ls dist/*.whl
+	@if $(VENV)/bin/python -m zipfile --list dist/*.whl | grep -q __mypyc; then echo 'compiled'; \
+		else echo 'INTERPRETED, for want of a C compiler or Python.h'; fi
 
 clean:
 	rm -rf build dist *.egg-info $(VENV) $(COMPILED) tests/e2e/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
