@@ -8,11 +8,14 @@ too. Must not know rules, signatures or ports.
 How it decides. Each distinct word counts once, and not where it is only part of a longer word that counts; a signature
 at the head is no content. Weights are added up by category. Words of weight 1 (a link, a price) add no more than
 WEAK_LIMIT together, and words that speak against a category, with negative weights, take away no more than
-AGAINST_LIMIT. A category needs two words above weight 1 and THRESHOLD; marketing needs MARKETING_THRESHOLD. Marketing
-of MARKETING_SURE decides whatever else is in the text, because an offer hung on a notice is an offer and its author
-chooses the rest of the words; below that it decides when no other category has more. Otherwise the category with the
-most decides; in a tie verification comes before notification before personal. So no single word decides, whatever its
-weight: not a link, a price, an opt-out phrase or 验证码. The industry is the one with the most weight in the category.
+AGAINST_LIMIT; only words of -WARNING or less, which warn of what they name, take WARNING each, up to WARNING_LIMIT of
+them, from marketing. A category needs two words above weight 1 and THRESHOLD. Marketing needs MARKETING_THRESHOLD, and
+a word of weight OFFER: what offers something, or says how to refuse it. Words of weight 2 name what an offer and a
+notice both speak of (a loan, a pair of shoes), and however many of them are no offer yet. Marketing of MARKETING_SURE
+decides whatever else is in the text, because an offer hung on a notice is an offer and its author chooses the rest of
+the words; below that it decides when no other category has more. Otherwise the category with the most decides; in a tie
+verification comes before notification before personal. So no single word decides, whatever its weight: not a link, a
+price, an opt-out phrase or 验证码. The industry is the one with the most weight in the category.
 """
 
 from typing import Final
@@ -28,7 +31,10 @@ from portguard.sms.text import after_signature
 THRESHOLD: Final = 4
 MARKETING_THRESHOLD: Final = 6
 MARKETING_SURE: Final = 12
+OFFER: Final = 3
 AGAINST_LIMIT: Final = 6
+WARNING: Final = 6
+WARNING_LIMIT: Final = 4
 WEAK_LIMIT: Final = 2
 WEIGHT_LIMIT: Final = 10
 
@@ -101,8 +107,8 @@ class Lexicon:
         self._pairs = bytes(pair_filter)
         self._pair_mask = size - 1
 
-        total = sum(len(symbols) for symbols in spellings.values())
         size = 1024
+        total = sum(map(len, spellings.values()))
         while size < 2 * total:
             size *= 2
         self._mask: i64 = size - 1
@@ -312,12 +318,11 @@ class Lexicon:
         weak = self._weak
         numbers = self._numbers
         hit_count: i64 = self._hit_count
+        offers: i64 = 0
+        warnings: i64 = 0
         category: i64 = 0
         while category < CATEGORIES:
-            totals[category] = 0
-            against[category] = 0
-            weak[category] = 0
-            numbers[category] = 0
+            totals[category] = against[category] = weak[category] = numbers[category] = 0
             category += 1
         position: i64 = 0
         while position < hit_count:
@@ -330,13 +335,17 @@ class Lexicon:
                 entry += 1
                 category = (packed & 0xFF) >> 4
                 weight: i64 = (packed >> 8) - WEIGHT_LIMIT
-                if weight < 0:
+                if weight <= -WARNING:
+                    warnings += 1
+                elif weight < 0:
                     against[category] -= weight
                 elif weight == 1:
                     weak[category] += 1
                 else:
                     totals[category] += weight
                     numbers[category] += 1
+                    if category == MARKETING and weight >= OFFER:
+                        offers += 1
         most: i64 = THRESHOLD - 1
         chosen: i64 = UNKNOWN
         marketing: i64 = 0
@@ -346,7 +355,9 @@ class Lexicon:
             if numbers[category] < 2:
                 total = 0
             if category == MARKETING:
-                marketing = total
+                marketing = total - WARNING * min(warnings, WARNING_LIMIT)
+                if offers == 0:
+                    marketing = 0
             elif total > most:
                 most = total
                 chosen = category
