@@ -28,9 +28,10 @@ from portguard.policy.grant import (
     HIT_403,
     HIT_600,
     Account,
+    EngineOptions,
     in_hours,
 )
-from portguard.policy.lookup import NO_GRANT, NO_PORT, SECONDS_A_DAY, EngineOptions, Lookup
+from portguard.policy.lookup import NO_GRANT, NO_PORT, Lookup
 from portguard.policy.reasons import ALLOW, DISCARD, MONITOR, REJECT, TAG
 from portguard.policy.revision import Revision
 from portguard.policy.schedule import delivery_time
@@ -272,8 +273,8 @@ class Engine(Lookup):
 
     def in_marketing_hours(self) -> bool:
         """Does the time of judgement lie in the operator's hours for marketing?"""
-        minute = i64(self.local() % SECONDS_A_DAY // 60.0)
-        return in_hours(self.options.marketing_hours, minute)
+        self.locate()
+        return in_hours(self.options.marketing_hours, self.minute)
 
     # ---- the verdict
 

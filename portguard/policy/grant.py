@@ -5,6 +5,8 @@ source_addr; a *Grant* for one account, source_addr and signature; a *Scope* is 
 of it. `hits` hold the rules that fire whatever the category, region or hour. `since` and `until` (epoch seconds) bound
 the interval in which no date on file changes the answer.
 
+`EngineOptions` are the settings the path looks at.
+
 Compiled. Knows nothing of the registry's storage: `revision` fills these in.
 """
 
@@ -12,6 +14,10 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from portguard.policy.options import PolicyOptions
+from portguard.policy.reasons import ACTION_BY_NAME
+from portguard.registry.hours import parse_hours
+from portguard.sms.category import CATEGORY_NAMES
 from portguard.sms.template import Templates
 
 # One bit a rule, in the order of judgement; a test holds them against the catalogue.
@@ -189,3 +195,26 @@ class Account:
         self.errors_since = 0.0
         self.ports: dict[bytes, PortGrant] = {}
         self.refused: dict[bytes, PortGrant] = {}
+
+
+class EngineOptions:
+    """The settings the path looks at, copied once out of `[policy]`. `grants` and `refusals` bound what is kept of the
+    registry's answers."""
+
+    def __init__(self, options: PolicyOptions, grants: int, refusals: int) -> None:
+        self.head_only = options.signature_position == "head"
+        self.disguise_own_tag = options.disguise_own == "tag"
+        self.unknown_category: i64 = ACTION_BY_NAME[options.unknown_category]
+        self.ton_npi = frozenset([ton << 8 | npi for ton, npi in options.source_ton_npi])
+        self.default_msg_ids = frozenset(options.default_msg_ids)
+        self.max_schedule = options.max_schedule_hours * 3600.0
+        self.marketing_hours = parse_hours(options.marketing_hours.split("|")) if options.marketing_hours else []
+        # By category: messages to a subscriber under a signature, a minute, an hour and a day; 0 is no limit.
+        self.frequency: dict[int, tuple[int, int, int]] = {
+            CATEGORY_NAMES.index(name): (limit.minute, limit.hour, limit.day)
+            for name, limit in options.frequency.items()
+        }
+        self.grants: i64 = grants
+        self.refusals: i64 = refusals
+        self.errors_a_minute: i64 = options.on_error_limit
+        self.on_error_allow = options.on_error == "allow"

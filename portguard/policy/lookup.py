@@ -1,7 +1,7 @@
 """What the registry says of a number, a signature and a recipient, from memory: grants keyed by raw bytes.
 
-Nouns: `EngineOptions`, the settings the path looks at; `Lookup`, the bounded caches of one engine. Refusals are kept
-apart from permissions, so that a sender of junk cannot push out what is permitted.
+Noun: `Lookup`, the bounded caches of one engine. Refusals are kept apart from permissions, so that a sender of junk
+cannot push out what is permitted.
 
 Compiled; base of `engine.Engine`.
 """
@@ -26,47 +26,25 @@ from portguard.policy.grant import (
     PORT_REFUSALS,
     SIGNATURE_REFUSALS,
     Account,
+    EngineOptions,
     Grant,
     PortGrant,
     Scope,
     in_hours,
 )
 from portguard.policy.ledger import MISSING, REVOKED, Ledger
-from portguard.policy.options import PolicyOptions
-from portguard.policy.reasons import ACTION_BY_NAME
 from portguard.policy.revision import Revision
-from portguard.registry.hours import parse_hours
-from portguard.sms.category import CATEGORY_NAMES, MARKETING
+from portguard.sms.category import MARKETING
 from portguard.sms.lexicon import Lexicon
 from portguard.sms.text import Text
 
 SECONDS_A_DAY: Final = 86400.0
 
 NO_PORT: Final = PortGrant(0, 1.0, 0.0, "")
+_REGIONS_KEPT: Final = 100_000
+_UNASKED: Final = "?"
+
 NO_GRANT: Final = Grant(0, 1.0, 0.0, "", frozenset())
-
-
-class EngineOptions:
-    """The settings the path looks at, copied once out of `[policy]`. `grants` and `refusals` bound what is kept of the
-    registry's answers."""
-
-    def __init__(self, options: PolicyOptions, grants: int, refusals: int) -> None:
-        self.head_only = options.signature_position == "head"
-        self.disguise_own_tag = options.disguise_own == "tag"
-        self.unknown_category: i64 = ACTION_BY_NAME[options.unknown_category]
-        self.ton_npi = frozenset([ton << 8 | npi for ton, npi in options.source_ton_npi])
-        self.default_msg_ids = frozenset(options.default_msg_ids)
-        self.max_schedule = options.max_schedule_hours * 3600.0
-        self.marketing_hours = parse_hours(options.marketing_hours.split("|")) if options.marketing_hours else []
-        # By category: messages to a subscriber under a signature, a minute, an hour and a day; 0 is no limit.
-        self.frequency: dict[int, tuple[int, int, int]] = {
-            CATEGORY_NAMES.index(name): (limit.minute, limit.hour, limit.day)
-            for name, limit in options.frequency.items()
-        }
-        self.grants: i64 = grants
-        self.refusals: i64 = refusals
-        self.errors_a_minute: i64 = options.on_error_limit
-        self.on_error_allow = options.on_error == "allow"
 
 
 class Lookup:
@@ -91,6 +69,13 @@ class Lookup:
         self.port = NO_PORT
         self.grant = NO_GRANT
         self.index: i64 = 0
+        # The local day (since the epoch) and minute of the time of judgement, and the present minute they hold for.
+        self.day: i64 = 0
+        self.minute: i64 = 0
+        self.minute_since = 0.0
+        self.minute_until = 0.0
+        self.regions: dict[bytes, str] = {}
+        self.region_tail: i64 = revision.region_tail
         # Scopes (and days) whose cap the message will use, one entry a recipient; `charged` when an earlier part has.
         self.quotas: list[tuple[str, int]] = []
         self.charged = False
@@ -109,6 +94,8 @@ class Lookup:
         """Serve another revision from the next message on. Accounts are resolved again when next asked for."""
         self.revision = revision
         self.lexicon = revision.lexicon
+        self.regions = {}
+        self.region_tail = revision.region_tail
         self.accounts = {}
         self.grants_kept = 0
         self.refusals_kept = 0
@@ -125,6 +112,7 @@ class Lookup:
         """Tie monotonic `now` to the time of day `wall` (epoch seconds), and to the node's zone at that time."""
         self.skew = wall - now
         self.utc_offset = self.revision.local(wall) - wall
+        self.minute_until = 0.0
         self.limits.forget(int((wall + self.utc_offset) // SECONDS_A_DAY))
 
     def account(self, system_id: str) -> Account:
@@ -293,9 +281,10 @@ class Lookup:
         category = self.index >> 4
         key = ""
         limits = self.options.frequency.get(int(category))
+        self.locate()
         if limits is not None and not self.charged:
             key = f"{self.grant.signature}\0{category}\0{subscriber}"
-            if self.limits.frequent(key, i64(self.local() // 60.0), limits):
+            if self.limits.frequent(key, self.day * 1440 + self.minute, limits):
                 hits |= HIT_308
         enterprise = ""
         if category == MARKETING and self.ledger is not None:
@@ -321,7 +310,7 @@ class Lookup:
         """The message passes: count it to its subscribers, and remember who sent them marketing from this number."""
         for key, enterprise, subscriber in self.reached:
             if key != "":
-                self.limits.count_frequency(key, i64(self.local() // 60.0))
+                self.limits.count_frequency(key, self.day * 1440 + self.minute)
             if enterprise != "" and self.ledger is not None:
                 self.ledger.sent(self.port.number, subscriber, enterprise)
 
@@ -336,45 +325,74 @@ class Lookup:
         hits: i64 = 0
         region = ""
         if len(port.regions) > 0 or grant.limited:
-            region = self.revision.region_of(buf[start:end], ton)
-            if region != "" and len(port.regions) > 0 and region not in port.regions:
+            region = self.region_of(buf, start, end, ton)
+            if len(region) > 0 and len(port.regions) > 0 and region not in port.regions:
                 hits |= HIT_303
         if plain:
             return hits
-        scopes = [scope for scope in grant.scopes if scope.permits[index] != 0]
-        if len(scopes) == 0:
-            return hits | HIT_302
-        if region != "":
-            scopes = [scope for scope in scopes if len(scope.regions) == 0 or region in scope.regions]
-            if len(scopes) == 0:
-                return hits | HIT_303
-        local = self.local()
-        day: i64 = i64(local // SECONDS_A_DAY)
-        minute: i64 = i64((local - float(day) * SECONDS_A_DAY) // 60.0)
-        scopes = [scope for scope in scopes if in_hours(scope.hours, minute)]
-        if len(scopes) == 0:
-            return hits | HIT_304
-        return hits | self.capped(scopes, day)
+        self.locate()
+        # How far the best scope came; what stopped that one is the rule that emptied the set.
+        furthest: i64 = HIT_302
+        for scope in grant.scopes:
+            if scope.permits[index] == 0:
+                continue
+            if len(region) > 0 and len(scope.regions) > 0 and region not in scope.regions:
+                if furthest < HIT_303:
+                    furthest = HIT_303
+            elif not in_hours(scope.hours, self.minute):
+                if furthest < HIT_304:
+                    furthest = HIT_304
+            elif scope.cap == 0 or self.charged or self.room(scope):
+                return hits
+            else:
+                furthest = HIT_305
+        return hits | furthest
 
-    def local(self) -> float:
-        """The time of judgement in the node's zone, as seconds."""
-        if self.scheduled(self.at):
-            return self.revision.local(self.at)
-        return self.at + self.utc_offset
+    def room(self, scope: Scope) -> bool:
+        """Rule 305: is there room under the scope's daily cap? Then one message to one recipient will be counted."""
+        used: i64 = self.limits.used(scope.key, self.day) + 1
+        for key, _ in self.quotas:
+            if key == scope.key:
+                used += 1
+        if used > scope.cap:
+            return False
+        self.quotas.append((scope.key, int(self.day)))
+        return True
 
-    def capped(self, scopes: list[Scope], day: i64) -> i64:
-        """Rule 305: the first scope with room is the one that will be counted, once a message and recipient."""
-        if self.charged:
-            return 0
-        for scope in scopes:
-            if scope.cap == 0:
-                return 0
-        for scope in scopes:
-            used: i64 = self.limits.used(scope.key, day) + 1
-            for key, _ in self.quotas:
-                if key == scope.key:
-                    used += 1
-            if used <= scope.cap:
-                self.quotas.append((scope.key, int(day)))
-                return 0
-        return HIT_305
+    def region_of(self, buf: bytes, start: i64, end: i64, ton: i64) -> str:
+        """Region of the recipient buf[start:end], "" when unknown.
+
+        The last digits of a Chinese mobile number never decide, so those share an entry: keyed by TON, NPI and the
+        digits before, and computed from zeros in their place, lest an odd address speak for its neighbours.
+        """
+        tail = self.region_tail
+        digits: i64 = end - start
+        if tail > 0 and ((digits == 11 and buf[start] == 0x31) or (digits == 13 and buf[start] == 0x38)):
+            key = buf[start - 2 : end - tail]
+            region = self.regions.get(key, _UNASKED)
+            if region is not _UNASKED:
+                return region
+            if key[2:].isdigit():
+                if len(self.regions) >= _REGIONS_KEPT:
+                    self.regions = {}
+                region = self.revision.region_of(key[2:] + b"0" * int(tail), int(ton))
+                self.regions[key] = region
+                return region
+        return self.revision.region_of(buf[start:end], int(ton))
+
+    def locate(self) -> None:
+        """`day` and `minute` of the time of judgement in the node's zone; kept while the present minute lasts."""
+        at = self.at
+        if self.scheduled(at):
+            local = self.revision.local(at)
+            self.minute_since = 0.0
+            self.minute_until = 0.0
+        elif self.minute_since <= at < self.minute_until:
+            return
+        else:
+            local = at + self.utc_offset
+            self.minute_since = at - local % 60.0
+            self.minute_until = self.minute_since + 60.0
+        seconds: i64 = int(local // 1.0)
+        self.day = seconds // 86400
+        self.minute = (seconds - self.day * 86400) // 60

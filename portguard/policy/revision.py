@@ -7,7 +7,7 @@ DESIGN §4 has the rules of resolution: longest prefix, carve-outs, sublease cha
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -90,6 +90,8 @@ class Revision:
         self.octets = bytes.fromhex(image.meta.digest)
         self._regions: dict[str, str] = {}
         self._region_digits = max(image.meta.region_lengths, default=0)
+        # How many last digits of a Chinese mobile number never decide its region.
+        self.region_tail = max(0, 13 - self._region_digits) if country == "86" else 0
 
     def close(self) -> None:
         self.image.close()
@@ -122,8 +124,7 @@ class Revision:
 
     def local(self, at: float) -> float:
         """Epoch second `at` as seconds of the node's local time."""
-        offset = datetime.fromtimestamp(at, self.zone).utcoffset()
-        return at + (offset.total_seconds() if offset else 0.0)
+        return at + (datetime.fromtimestamp(at, self.zone).utcoffset() or timedelta()).total_seconds()
 
     def template_category(self, templates: Templates, raw: bytes) -> int:
         """category * 16 + industry of the template that fits the UTF-16BE text, -1 when none does."""
@@ -328,7 +329,8 @@ class Revision:
             grant.hits |= HIT_301
             return
         plain = NOTHING
-        for row in granted:
+        # Those without a cap first: where one of them permits, no cap is used up.
+        for row in sorted(granted, key=lambda row: row.daily_cap > 0):
             scope = Scope(
                 _quota_key(row), row.enterprise, table(row.categories), frozenset(row.regions),
                 [(start, end) for start, end in row.hours], row.daily_cap,
