@@ -28,14 +28,6 @@ def smsc() -> Iterator[NodeSmsc]:
     running.kill()
 
 
-@pytest.fixture(autouse=True)
-def close_raw_links() -> Iterator[None]:
-    """Closes the sockets that the test has opened."""
-    yield
-    while raw.OPEN:
-        raw.OPEN.pop().close()
-
-
 @pytest.fixture
 def raw_smsc() -> Iterator[RawSmsc]:
     """An SMSC made of sockets."""
@@ -61,9 +53,17 @@ def make_daemon(tmp_path: Path) -> Iterator[MakeDaemon]:
         daemon.stop()
 
 
+@pytest.fixture(autouse=True)
+def close_raw_links(make_daemon: MakeDaemon) -> Iterator[None]:
+    """Closes the sockets that the test has opened, before its daemons end: those would wait for an answer to unbind."""
+    yield
+    while raw.OPEN:
+        raw.OPEN.pop().close()
+
+
 @pytest.fixture
-def make_client() -> Iterator[MakeClient]:
-    """Makes clients by name."""
+def make_client(make_daemon: MakeDaemon) -> Iterator[MakeClient]:
+    """Makes clients by name; they end before the test's daemons."""
     made: list[Client] = []
 
     def make(name: str) -> Client:
