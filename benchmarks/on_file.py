@@ -10,6 +10,8 @@ from pathlib import Path
 
 from traffic import ACCOUNTS, PREFIXES, SIGNATURES, port, signature, system_id
 
+_CODE = "您的验证码是{code}，五分钟内有效，请勿泄露给他人，如非本人操作请忽略{rest}"
+
 _SETTINGS = """
 [node]
 state = "state"
@@ -63,7 +65,7 @@ def write_registry(folder: Path, more: int) -> None:
     scopes += [[f"商户{n:07}", "rest", f"1065{n:08}", "", "", "", "", ""] for n in range(more)]
     names = ["signature", "enterprise", "port", "categories", "regions", "hours", "daily_cap", "provider"]
     _table(folder, "scopes", names, scopes)
-    templates = [[f"code{a}", signature(a, 0), f"ent{a}", "verification", "验证码{code}"] for a in accounts]
+    templates = [[f"code{a}", signature(a, 0), f"ent{a}", "verification", _CODE] for a in accounts]
     _table(folder, "templates", ["id", "signature", "enterprise", "category", "text"], templates)
     _table(folder, "regions", ["prefix", "region"], PREFIXES.items())
     _table(folder, "words", ["word", "category", "weight"], [["秋季新品", "marketing/retail", "3"]])
