@@ -11,6 +11,7 @@ from portguard.registry.dates import overlap
 from portguard.registry.load import Table
 from portguard.registry.model import ScopeRow, TemplateRow
 from portguard.registry.review import Review
+from portguard.sms.template import variable_error
 
 _VARIABLE: Final = re.compile(r"\{[^{}]{1,40}\}")
 
@@ -144,5 +145,7 @@ def check_templates(review: Review) -> None:
         literal = _VARIABLE.sub("", row.text)
         if "{" in literal or "}" in literal:
             review.error(table, line, "text", "a { or } is alone; a variable is written {name}")
+        elif error := variable_error(row.text):
+            review.error(table, line, "text", error)
         elif not literal.strip():
             review.error(table, line, "text", "is nothing but variables and would fit every text")

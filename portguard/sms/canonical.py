@@ -119,6 +119,30 @@ def folds(text: str) -> list[tuple[str, str, str]]:
     ]
 
 
+@cache
+def _layout_table() -> dict[int, str]:
+    return {
+        code: _partly(chr(code), _folds(), _LAYOUT_REASONS)
+        for code, reason in _folds().reasons.items()
+        if reason in ("width", "space") and len(_folds().translation[code]) == 1
+    }
+
+
+@cache
+def _shadow_table() -> dict[int, str]:
+    return {code: text or "\u200b" for code, text in _folds().translation.items() if len(text) < 2}
+
+
+def layout(text: str) -> str:
+    """`text` with every full-width or half-width character and every space in its usual form; as long as before."""
+    return text.translate(_layout_table())
+
+
+def shadow(text: str) -> str:
+    """`text` folded where that leaves it as long as before; what folds into nothing is U+200B."""
+    return text.translate(_shadow_table())
+
+
 def bracket_or_width_only(a: str, b: str) -> bool:
     """Whether two texts are equal but for the shape of brackets and the width of characters (spaces included)."""
     return _folded_for(a, _LAYOUT_REASONS) == _folded_for(b, _LAYOUT_REASONS)

@@ -26,6 +26,7 @@ from mypy_extensions import i64
 
 from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, fold_elsewhere, word_table
 from portguard.sms.category import INDUSTRIES, MARKETING, UNKNOWN, VERIFICATION, WORD_LIMIT, word_error
+from portguard.sms.pair_filter import LONGER, PAIR_MULTIPLIER, SECOND, WHOLE, pair_filter
 from portguard.sms.text import after_signature
 
 THRESHOLD: Final = 4
@@ -48,10 +49,8 @@ NODE_BITS: Final = 20
 NODE_MASK: Final = 0xFFFFF
 FREE: Final = -1
 MULTIPLIER: Final = 0x1E3779
-PAIR_MULTIPLIER: Final = 40503
 CATEGORIES: Final = 5
-# How many symbols of one text are read; the largest PDU carries less than this, expanded characters aside.
-TEXT_LIMIT: Final = 40000
+TEXT_LIMIT: Final = 40000  # symbols of one text that are read; the largest PDU carries less
 
 
 class Lexicon:
@@ -97,15 +96,8 @@ class Lexicon:
     def _build(self, rows: dict[str, dict[int, tuple[int, int]]]) -> None:
         """Fill the pair filter, the trie (one open-addressed table) and the weights."""
         spellings = {word: self._spell(word) for word in rows}
-        pairs = {(symbols[0], symbols[1]) for symbols in spellings.values()}
-        size = 16384
-        while size < 16 * len(pairs) and size < 1 << 20:
-            size *= 2
-        pair_filter = bytearray(size)
-        for first, second in pairs:
-            pair_filter[(first * PAIR_MULTIPLIER + second) & (size - 1)] = 1
-        self._pairs = bytes(pair_filter)
-        self._pair_mask = size - 1
+        self._pairs = pair_filter(list(spellings.values()))
+        self._pair_mask = len(self._pairs) - 1
 
         size = 1024
         total = sum(map(len, spellings.values()))
@@ -120,8 +112,9 @@ class Lexicon:
         for word, symbols in spellings.items():
             node = self._step(PAIR | symbols[0] << SYMBOL_BITS | symbols[1], nodes)
             for symbol in symbols[2:]:
+                nodes[node] |= 1
                 node = self._step(node << SYMBOL_BITS | symbol, nodes)
-            nodes[node] = len(self._words)
+            nodes[node] |= len(self._words) << 1
             self._words.append(word)
             for category, (industry, weight) in sorted(rows[word].items()):
                 if weight:
@@ -199,6 +192,7 @@ class Lexicon:
         found: i64 = 0
         previous: i64 = BREAK
         in_letters = False
+        open_pair = False
         position: i64 = after_signature(raw, end)
         while position + 1 < end:
             unit: i64 = i64(read_i16_be(raw, position)) & 0xFFFF
@@ -222,9 +216,18 @@ class Lexicon:
                     symbol = NUMBER
                 if symbol == previous:
                     continue
-            if pairs[(previous * PAIR_MULTIPLIER + symbol) & mask]:
-                candidates[found] = count - 1
-                found += 1
+            pair: i64 = pairs[(previous * PAIR_MULTIPLIER + symbol) & mask]
+            if pair:
+                # A pair that only begins longer words counts when the next pair goes on with some word.
+                if open_pair and pair & SECOND:
+                    candidates[found] = count - 2
+                    found += 1
+                open_pair = pair == LONGER or pair == LONGER | SECOND
+                if pair & WHOLE:
+                    candidates[found] = count - 1
+                    found += 1
+            else:
+                open_pair = False
             symbols[count] = symbol
             count += 1
             previous = symbol
@@ -285,14 +288,15 @@ class Lexicon:
                 if step == FREE:
                     break
                 node: i64 = step & NODE_MASK
+                word: i64 = nodes[node]
                 symbol: i64 = BREAK
                 if position < count:
                     symbol = symbols[position]
                 # A word does not end in the middle of a run of ASCII letters.
-                if nodes[node] and (symbol < 0x61 or symbol > 0x7A or symbols[position - 1] & 0xFF80):
-                    best = nodes[node]
+                if word > 1 and (symbol < 0x61 or symbol > 0x7A or symbols[position - 1] & 0xFF80):
+                    best = word >> 1
                     best_end = position
-                if position >= count:
+                if position >= count or not word & 1:
                     break
                 key = node << SYMBOL_BITS | symbol
                 position += 1
@@ -320,10 +324,9 @@ class Lexicon:
         hit_count: i64 = self._hit_count
         offers: i64 = 0
         warnings: i64 = 0
-        category: i64 = 0
-        while category < CATEGORIES:
+        category: i64
+        for category in range(CATEGORIES):
             totals[category] = against[category] = weak[category] = numbers[category] = 0
-            category += 1
         position: i64 = 0
         while position < hit_count:
             word: i64 = hits[position]
@@ -349,8 +352,7 @@ class Lexicon:
         most: i64 = THRESHOLD - 1
         chosen: i64 = UNKNOWN
         marketing: i64 = 0
-        category = VERIFICATION
-        while category < CATEGORIES:
+        for category in range(VERIFICATION, CATEGORIES):
             total: i64 = totals[category] + min(weak[category], WEAK_LIMIT) - min(against[category], AGAINST_LIMIT)
             if numbers[category] < 2:
                 total = 0
@@ -361,7 +363,6 @@ class Lexicon:
             elif total > most:
                 most = total
                 chosen = category
-            category += 1
         if marketing >= MARKETING_THRESHOLD and (marketing >= MARKETING_SURE or marketing >= most):
             chosen = MARKETING
         if chosen == UNKNOWN:
@@ -375,13 +376,12 @@ class Lexicon:
         entries = self._entries
         scores = self._scores
         hit_count: i64 = self._hit_count
-        position: i64 = 0
-        while position < INDUSTRIES:
-            scores[position] = 0
-            position += 1
+        slot: i64
+        for slot in range(INDUSTRIES):
+            scores[slot] = 0
         best: i64 = 0
         industry: i64 = 0
-        position = 0
+        position: i64 = 0
         while position < hit_count:
             word: i64 = hits[position]
             position += 1
@@ -390,7 +390,7 @@ class Lexicon:
             while entry < until:
                 packed: i64 = entries[entry]
                 entry += 1
-                slot: i64 = packed & 0xF
+                slot = packed & 0xF
                 if slot and (packed & 0xFF) >> 4 == category:
                     total: i64 = scores[slot] + (packed >> 8) - WEIGHT_LIMIT
                     scores[slot] = total

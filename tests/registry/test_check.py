@@ -188,6 +188,7 @@ REFUSED: list[tuple[Change, str]] = [
         row("templates", 0, text="您的{name已发货"),
         "templates.csv:2: text: a { or } is alone; a variable is written {name}",
     ),
+    (row("templates", 0, text="您的{name:links}"), "templates.csv:2: text: {name:links} is no variable: expected"),
     (row("templates", 0, text="{a} {b}"), "templates.csv:2: text: is nothing but variables and would fit every text"),
     (
         more("regions", prefix="861380755", region="深圳"),

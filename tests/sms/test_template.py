@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portguard.sms.category import NOTIFICATION, VERIFICATION
-from portguard.sms.template import Template, Templates
+from portguard.sms.template import TRIED_LIMIT, Template, Templates, variable_error
+from portguard.sms.template_index import Index
 
 SHIPPED = "【青禾】您的订单{no}已发货，由{carrier}承运，详情 http://qh.cn/{code}"
 
@@ -87,3 +88,102 @@ def test_a_template_is_the_regular_expression_it_looks_like(literals: list[str],
 def test_any_text_is_an_answer(text: str) -> None:
     assert template(SHIPPED).matches(text) in (True, False)
     assert template(text).matches(text) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "fits"),
+    [
+        ("{a:3}。", "一二三。", True),
+        ("{a:3}。", "一二三四。", False),
+        ("备注{a:120}完", "备注" + "长" * 120 + "完", True),
+        ("备注{a:120}完", "备注" + "长" * 121 + "完", False),
+        ("查看{u:link}，谢谢", "查看https://m.qh.com/o/8Z2?x=1&y=2，谢谢", True),
+        ("查看{u:link} 谢谢", "查看qh.cn/x9 谢谢", True),
+        ("查看{u:link}", "查看qh.cn/全场五折", False),
+        ("查看{u:link}", "查看qh.cn/a b", False),
+        ("查看{u:link}", "查看" + "a" * 101, False),
+        ("查看{u:link:200}", "查看" + "a" * 200, True),
+        ("{a}见{u:link}", "详情见qh.cn/x9", True),
+        ("{a}见{u:link}", "evil.cn见qh.cn/x9", False),
+        ("共{y}元", "共1,203.55元", True),
+        ("验证码：{code}，{n}分钟内有效", "验证码:1234,5分钟内有效", True),
+        ("验证码:{code}", "验证码：１２３４", True),
+        ("订单{no}", "订单ｅｖｉｌ．ｃｎ", False),
+        ("订单{no}", "订单evil。cn", False),
+        ("订单{no}", "订单еvil.сn", False),
+        ("订单{no}", "订单evil.\u200bcn", False),
+        ("订单{no}", "订单银行.中国", False),
+        ("订单{no}", "订单8。好", True),
+    ],
+)
+def test_what_a_variable_may_hold(text: str, message: str, fits: bool) -> None:
+    assert template(text).matches(message) == fits
+
+
+@pytest.mark.parametrize("text", ["{a:0}", "{a:501}", "{a:}", "{a:url}", "{a:link:0}", "{a:1:link}", "{a:link:9:9}"])
+def test_variables_that_cannot_be_read_are_named(text: str) -> None:
+    error = variable_error("您好" + text)
+    assert error is not None
+    assert text in error
+
+
+@pytest.mark.parametrize("text", ["您好", "{}", "{a}", "{姓名}{b:1}", "{a:500}", "{a:link}", "{a:link:500}"])
+def test_variables_that_can(text: str) -> None:
+    assert variable_error(text) is None
+
+
+def test_the_categories_for_which_there_are_templates() -> None:
+    code = Template("code", VERIFICATION, 0, "验证码{code}")
+    assert Templates([code, code]).categories == {VERIFICATION}
+    assert Templates([code, template("{a}")]).categories == {VERIFICATION, NOTIFICATION}
+    assert Templates([]).categories == frozenset()
+
+
+def many(count: int) -> list[str]:
+    """Texts that begin alike, end alike, or are nothing like each other."""
+    return [
+        text
+        for number in range(count)
+        for text in (
+            f"尊敬的客户，您的{{a}}已由{number}号网点受理，谢谢",
+            f"编号{number}：{{a}}请查收{{b}}",
+            f"{{a}}，第{number}期{{b}}回执，尊敬的客户",
+        )
+    ]
+
+
+def test_of_thousands_of_templates_only_a_few_are_tried() -> None:
+    texts = many(2000)
+    templates = [Template(str(number), NOTIFICATION, 0, text) for number, text in enumerate(texts)]
+    index = Index([one.literals for one in templates])
+    together = Templates(templates)
+    for number in range(0, len(texts), 61):
+        message = texts[number].replace("{a}", "包裹").replace("{b}", "今天")
+        assert len(index.candidates(message)) < 30
+        assert together.match(message) is templates[number]
+    assert index.candidates("今天天气很好，我们去公园吧") == []
+
+
+def test_a_text_made_of_every_anchor_is_tried_on_no_more_than_the_limit() -> None:
+    templates = [Template(str(number), NOTIFICATION, 0, f"{{a}}{chr(0x4E00 + number)}{{b}}") for number in range(4000)]
+    hostile = "".join(chr(0x4E00 + number) for number in range(4000))
+    together = Templates(templates)
+    assert len(together._index.candidates(hostile)) > TRIED_LIMIT
+    assert together.match(hostile) is None
+
+
+@given(st.lists(st.text("甲乙丙{}", max_size=6), max_size=30), st.text("甲乙丙", max_size=20))
+def test_the_index_loses_no_template(texts: list[str], message: str) -> None:
+    templates = [template(text.replace("{", "").replace("}", "{v}")) for text in texts]
+    first = next((one for one in templates if one.matches(message)), None)
+    assert Templates(templates).match(message) is first
+
+
+@given(
+    st.lists(st.tuples(st.text("甲乙", max_size=2), st.integers(1, 70)), min_size=1, max_size=4),
+    st.text("甲乙丙", max_size=90),
+)
+def test_limits_are_those_of_the_regular_expression(parts: list[tuple[str, int]], text: str) -> None:
+    expression = "".join(f"{literal}.{{1,{limit}}}" for literal, limit in parts)
+    written = "".join(f"{literal}{{v:{limit}}}" for literal, limit in parts)
+    assert template(written).matches(text) == bool(re.fullmatch(expression, text, re.DOTALL))
