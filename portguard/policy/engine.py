@@ -48,7 +48,7 @@ from portguard.smpp.constants import (
 from portguard.smpp.scan import Scan, next_destination
 from portguard.sms.category import MARKETING
 from portguard.sms.charset import ascii_brackets, decode, is_binary
-from portguard.sms.optout import tells_how_to_refuse
+from portguard.sms.optout import USUAL, tells_how_to_refuse
 from portguard.sms.udh import udh_length
 
 # Not a verdict: the PDU itself is unsound, `status` says what to answer.
@@ -245,8 +245,11 @@ class Engine(Lookup):
         if not self.fitting and not self.partial and self.grant.templated[index >> 4] != 0:
             hits |= HIT_307
         if index >> 4 == MARKETING:
-            if self.readable and not self.partial and not tells_how_to_refuse(self.text.raw):
-                hits |= HIT_402
+            if self.readable and not self.partial:
+                # The usual word is found here; folding and the other phrases are for what lacks it.
+                at: i64 = self.text.raw.find(USUAL)
+                if (at < 0 or at & 1 != 0) and not tells_how_to_refuse(self.text.raw):
+                    hits |= HIT_402
             if len(self.options.marketing_hours) > 0 and not self.in_marketing_hours():
                 hits |= HIT_403
         if index < 16 and self.options.unknown_category != ALLOW:
