@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "explain": Entry("portguard.cli.explain", "explain", "Judge one message and say why, rule by rule."),
     "inspect": Entry("portguard.cli.inspect", "inspect", "Judge a file of messages."),
     "reload": Entry("portguard.cli.reload", "reload", "Have the running proxy take up the registry again."),
+    "consent": Entry("portguard.cli.consent", "consent", "Opt-ins and opt-outs: import, export, look up, revoke."),
     "sim": Entry("portguard.cli.sim", "sim", "Simulate either end of the wire: an SMSC or an ESME."),
     "demo": Entry("portguard.cli.demo", "demo", "Show everything at work on this machine, in a minute."),
     "completion": Entry("portguard.cli.completion", "completion", "Print a shell's completion script."),

@@ -127,7 +127,7 @@ def _read_table(path: Path, table: Table[Any], row_type: type[msgspec.Struct], p
             kind = "a folder" if stat.S_ISDIR(before.st_mode) else "no plain file"
             raise Unreadable(0, f"is {kind}; a table is a file")
         with path.open("rb") as stream:
-            fields = _Fields(row_type)
+            fields = Fields(row_type)
             for number, raw in _raw_rows(stream, file, fields, problems):
                 row = fields.row(raw, file, number, problems)
                 if row is not None:
@@ -142,7 +142,7 @@ def _read_table(path: Path, table: Table[Any], row_type: type[msgspec.Struct], p
         problems.add(file, 0, "", f"cannot be read: {error.strerror}")
 
 
-def _raw_rows(stream: BinaryIO, file: str, fields: "_Fields", problems: Problems) -> Iterator[tuple[int, RawRow]]:
+def _raw_rows(stream: BinaryIO, file: str, fields: "Fields", problems: Problems) -> Iterator[tuple[int, RawRow]]:
     if file.endswith(".csv"):
         return formats.read_csv(stream, file, problems, formats.Columns(list(fields.types), fields.required))
     if file.endswith(".jsonl"):
@@ -150,7 +150,7 @@ def _raw_rows(stream: BinaryIO, file: str, fields: "_Fields", problems: Problems
     return formats.read_yaml(stream, file, problems)
 
 
-class _Fields:
+class Fields:
     """The fields of one table: raw rows in, rows out, and a problem for every field that is not what it should be."""
 
     def __init__(self, row_type: type[msgspec.Struct]) -> None:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from portguard.consent.options import ConsentOptions
 from portguard.net.options import ListenOptions, SmscOptions
 from portguard.policy.options import ConcatOptions, PolicyOptions, TagOptions
 from portguard.registry.options import RegistryOptions
@@ -10,7 +11,7 @@ from portguard.settings.node import NodeOptions
 from portguard.telemetry.options import MetricsOptions
 
 # Sections of the fixed surface that belong to rooms which this version does not have.
-NOT_SERVED = ("consent", "evidence", "complaints", "mqtt", "admin")
+NOT_SERVED = ("evidence", "complaints", "mqtt", "admin")
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -24,4 +25,5 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     policy: PolicyOptions = PolicyOptions()
     concat: ConcatOptions = ConcatOptions()
     tag: TagOptions = TagOptions()
+    consent: ConsentOptions | None = None
     metrics: MetricsOptions | None = None

@@ -115,8 +115,8 @@ def test_settings_that_are_no_toml(tmp_path: Path) -> None:
 
 
 def test_a_section_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    result = check(node(tmp_path, PLAIN, '[consent]\npath = "consent"\n'))
-    assert (result.exit_code, "consent: this version does not serve" in result.stdout) == (1, True)
+    result = check(node(tmp_path, PLAIN, '[evidence]\npath = "evidence"\n'))
+    assert (result.exit_code, "evidence: this version does not serve" in result.stdout) == (1, True)
 
 
 def test_a_registry_that_is_not_there(tmp_path: Path) -> None:
