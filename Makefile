@@ -9,7 +9,7 @@ SOURCES := $(shell find portguard -name '*.py' -o -name '*.csv' -o -name '*.tsv'
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test quick test-compiled lint bench wheel clean
+.PHONY: help demo test quick test-compiled lint bench evaluate wheel clean
 
 help:
 	@echo 'make demo           the whole thing in a minute, on this machine'
@@ -19,6 +19,7 @@ help:
 	@echo 'make lint           ruff and mypy'
 	@echo 'make wheel          a wheel in dist/, compiled if there is a C compiler'
 	@echo 'make bench          what is claimed about speed, measured (minutes)'
+	@echo 'make evaluate       how well texts and disguises are told apart, in tables'
 	@echo 'make clean          removes what these made'
 
 demo: $(VENV)/ready
@@ -41,6 +42,9 @@ lint: $(VENV)/ready
 bench: $(COMPILED)/ready
 	$(COMPILED)/bin/python benchmarks/engine.py --json benchmarks/results/engine.json
 	$(COMPILED)/bin/python benchmarks/line_rate.py --json benchmarks/results/line_rate.json $(ARGS)
+
+evaluate: $(COMPILED)/ready
+	$(COMPILED)/bin/python benchmarks/text.py --json benchmarks/results/text.json $(ARGS)
 
 wheel: $(VENV)/ready
 	rm -rf build dist

@@ -9,9 +9,9 @@ How it decides. Each distinct word counts once, and not where it is only part of
 at the head is no content. Weights are added up by category. Words of weight 1 (a link, a price) add no more than
 WEAK_LIMIT together, and words that speak against a category, with negative weights, take away no more than
 AGAINST_LIMIT; only words of -WARNING or less, which warn of what they name, take WARNING each, up to WARNING_LIMIT of
-them, from marketing. A category needs two words above weight 1 and THRESHOLD. Marketing needs MARKETING_THRESHOLD, and
-a word of weight OFFER: what offers something, or says how to refuse it. Words of weight 2 name what an offer and a
-notice both speak of (a loan, a pair of shoes), and however many of them are no offer yet. Marketing of MARKETING_SURE
+them, from marketing. A category needs two words above weight 1 and THRESHOLD. Marketing needs MARKETING_THRESHOLD and
+a word of weight OFFER, one that offers something; words of weight 2 name what an offer and a notice both speak of (a
+loan, shoes, how to refuse), and are an offer by themselves from TOPICS_THRESHOLD on. Marketing of MARKETING_SURE
 decides whatever else is in the text, because an offer hung on a notice is an offer and its author chooses the rest of
 the words; below that it decides when no other category has more. Otherwise the category with the most decides; in a tie
 verification comes before notification before personal. So no single word decides, whatever its weight: not a link, a
@@ -32,6 +32,7 @@ from portguard.sms.text import after_signature
 THRESHOLD: Final = 4
 MARKETING_THRESHOLD: Final = 6
 MARKETING_SURE: Final = 12
+TOPICS_THRESHOLD: Final = 9
 OFFER: Final = 3
 AGAINST_LIMIT: Final = 6
 WARNING: Final = 6
@@ -150,8 +151,6 @@ class Lexicon:
     def classify(self, raw: bytes) -> i64:
         """category * 16 + industry of a text in sound UTF-16BE; 0 when its words do not say."""
         self._read(raw)
-        if self._candidate_count == 0:
-            return UNKNOWN
         self._match()
         if self._hit_count < 2:
             return UNKNOWN
@@ -358,7 +357,7 @@ class Lexicon:
                 total = 0
             if category == MARKETING:
                 marketing = total - WARNING * min(warnings, WARNING_LIMIT)
-                if offers == 0:
+                if offers == 0 and marketing < TOPICS_THRESHOLD:
                     marketing = 0
             elif total > most:
                 most = total

@@ -11,21 +11,29 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 FOLDER: Final = Path(__file__).parent / "texts"
-BRANDS: Final = "北原银行 青禾商城 顺捷物流 云杉科技 海棠支付 清源通信 小鹿出行 百川保险 学思网校 康宁医院 幸福物业 星河游戏".split()
+
+
+def _words(listed: str) -> list[str]:
+    return listed.split()
+
+
+BRANDS: Final = _words(
+    "北原银行 青禾商城 顺捷物流 云杉科技 海棠支付 清源通信 小鹿出行 百川保险 学思网校 康宁医院 幸福物业 星河游戏"
+)
 CHOICES: Final = {
-    "p": "王女士 李强 张先生 陈晓雯 刘师傅 欧阳敏 周 赵老师".split(),
-    "d": "11月5日 12月18日 2026-03-02 1月9号 10/31 明日 6月30日 2026年7月1日".split(),
-    "t": "18:30 9:00 23时59分 14点 20:00 7:45".split(),
-    "m": "1 3 6 9 11 12".split(),
-    "r": "3.85 0.02 4.1 2.9 1.5".split(),
-    "y": "58.00 1,203.55 320 12800.00 9.9 ￥66.5 2156.33 0.01".split(),
-    "item": "蓝牙耳机 羽绒服 空气炸锅 电动牙刷 纸尿裤 运动鞋 扫地机器人 床上四件套 洗面奶 儿童书包".split(),
-    "addr": "幸福路 滨江 人民广场 城东 建设大道 高新区 南门 万和城".split(),
-    "url": "http://t.cn/Ab3kQ1 https://m.qh.com/o/8Z2 qh.cn/x9 dwz.cn/7Hs2a s.sj-ex.com/91".split(),
-    "out": "退订回T 回TD退订 拒收请回复R 退订回N 回复TD退订 回T退订".split(),
-    "b": "Acme Contoso Yunshan".split(),
-    "hot": "95500 400-800-0000 4006668888 96110".split(),
-    "ph": "13800000000 0571-80000000 13900000000 80000000".split(),
+    "p": _words("王女士 李强 张先生 陈晓雯 刘师傅 欧阳敏 周 赵老师"),
+    "d": _words("11月5日 12月18日 2026-03-02 1月9号 10/31 明日 6月30日 2026年7月1日"),
+    "t": _words("18:30 9:00 23时59分 14点 20:00 7:45"),
+    "m": _words("1 3 6 9 11 12"),
+    "r": _words("3.85 0.02 4.1 2.9 1.5"),
+    "y": _words("58.00 1,203.55 320 12800.00 9.9 ￥66.5 2156.33 0.01"),
+    "item": _words("蓝牙耳机 羽绒服 空气炸锅 电动牙刷 纸尿裤 运动鞋 扫地机器人 床上四件套 洗面奶 儿童书包"),
+    "addr": _words("幸福路 滨江 人民广场 城东 建设大道 高新区 南门 万和城"),
+    "url": _words("http://t.cn/Ab3kQ1 https://m.qh.com/o/8Z2 qh.cn/x9 dwz.cn/7Hs2a s.sj-ex.com/91"),
+    "out": _words("退订回T 回TD退订 拒收请回复R 退订回N 回复TD退订 回T退订"),
+    "b": _words("Acme Contoso Yunshan"),
+    "hot": _words("95500 400-800-0000 4006668888 96110"),
+    "ph": _words("13800000000 0571-80000000 13900000000 80000000"),
 }
 SLOT: Final = re.compile(r"\{(\w+)\}")
 
