@@ -31,7 +31,7 @@ from tests.sms.corpus import notices, offers  # noqa: E402
 from tests.sms.disguises import disguised, innocents, judge  # noqa: E402
 
 # What the FBS collection put in the place of what it masked; the longer first, since PHONE ends CELLPHONE.
-TOKENS = {"CELLPHONE": "13800000000", "HOTLINE": "4008000000", "WECHAT": "微信", "PHONE": "80000000",
+TOKENS = {"CELLPHONE": "13800000000", "WECHAT": "微信", "PHONE": "80000000",
           "DIGIT": "8", "PLACE": "某地", "NAME": "某某", "URL": "http://t.cn/a1"}  # fmt: skip
 OFFERS = (
     ("FBS AD_Retail", ("AD_Retail",)),
