@@ -19,8 +19,12 @@ from portguard.sim.message import Message
 from portguard.sim.mixes import MIXES, by_account, message_of, messages_of
 
 CONFIG = Path(__file__).parents[2] / "config"
-# Not provoked by one message of a mix: a rate needs a burst, and an account is suspended while it is bound.
-OTHERWISE = {"account_rate", "account_inactive", "scope_quota"}
+# Not provoked by one message of a mix: a rate needs a burst, an account is suspended while it is bound, parts belong
+# together, and the sample sets neither a frequency nor marketing hours.
+OTHERWISE = {
+    "account_rate", "account_inactive", "scope_quota", "concat_orphan", "concat_conflict", "subscriber_frequency",
+    "quiet_hours",
+}
 
 
 @pytest.fixture(scope="module")
