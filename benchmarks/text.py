@@ -111,10 +111,10 @@ def microseconds(call: Callable[[bytes | str], object], inputs: list[bytes] | li
 def costs() -> Iterator[tuple[str, float]]:
     """(what, microseconds a call)."""
     classify = Lexicon(load_default()).classify
-    for name, messages in (("notice", notices(20)), ("offer", offers(20))):
+    for name, messages in (("a notice", notices(20)), ("an offer", offers(20))):
         raws = [message.text.encode("utf-16-be") for message in messages]
         units = sum(map(len, raws)) / 2 / len(raws)
-        yield f"category of a {name} ({units:.0f} characters)", microseconds(classify, raws)
+        yield f"category of {name} ({units:.0f} characters)", microseconds(classify, raws)
     yield "canonical form of a signature", microseconds(canonical_signature, [one for _, one, _ in disguised()])
     for count in (1, 100, 10_000):
         texts = [f"尊敬的客户，您的{{name}}已由{number}号网点受理，请在{{time}}前来办理" for number in range(count)]
