@@ -95,6 +95,8 @@ def settings_warnings(settings: Settings) -> list[str]:
         found.append('policy.mode: is "monitor": what breaks the rules is counted, and passes')
     if settings.policy.on_error == "allow":
         found.append("policy.on_error: is \"allow\": a message whose judgement fails passes")
+    if settings.consent is None:
+        found.append("consent: is not set: marketing without consent passes (rules 400 and 401 are off)")
     if settings.metrics is None:
         found.append("metrics: is not set: nobody can see what the proxy does")
     return found

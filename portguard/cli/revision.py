@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from portguard.consent.ledger import Ledger
+from portguard.consent.store import ConsentError
 from portguard.policy.assembly import build_revision
 from portguard.policy.desk import Desk
 from portguard.registry.build import BuildFailed, build
@@ -26,12 +28,15 @@ def desk_of(settings: Settings) -> Iterator[Desk]:
             try:
                 revision = build_revision(image, settings.policy, settings.node.timezone, settings.node.country)
                 tag = settings.tag
-                yield Desk(revision, [tag.verdict, tag.reason, tag.revision, tag.category])
+                own_tags = [tag.verdict, tag.reason, tag.revision, tag.category]
+                options = settings.consent
+                ledger = Ledger(options.path, options, readonly=True) if options else None
+                yield Desk(revision, own_tags, ledger)
             finally:
                 image.close()
     except BuildFailed as failure:
         for line in failure.errors:
             click.echo(line, err=True)
         raise click.exceptions.Exit(1) from None
-    except ImageError as error:
+    except (ImageError, ConsentError) as error:
         raise click.ClickException(str(error)) from None

@@ -17,12 +17,22 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from portguard.consent.ledger import Ledger
+from portguard.consent.store import ConsentError
 from portguard.daemon.control import ControlServer, Request
 from portguard.daemon.notify import notify
 from portguard.daemon.reload import Outcome, Reloader
+from portguard.daemon.replies import Replies
 from portguard.daemon.state import StateError, StateFolder
 from portguard.daemon.watch import changes
-from portguard.daemon.wiring import build_facts, metrics_of, registry_metrics_of, relay_of, revision_of
+from portguard.daemon.wiring import (
+    build_facts,
+    consent_metrics_of,
+    metrics_of,
+    registry_metrics_of,
+    relay_of,
+    revision_of,
+)
 from portguard.net.exchange import Exchange
 from portguard.net.leg import LINGER
 from portguard.net.listener import Listener, ListenError, bound_sockets, listen
@@ -37,6 +47,7 @@ from portguard.telemetry.http import Endpoint
 
 SPARE_DESCRIPTORS = 64
 FAULTS_LOGGED = 5
+LEDGER_SECONDS = 0.1
 
 log = logging.getLogger("portguard.daemon")
 
@@ -64,6 +75,7 @@ class Service:
         self._wishes: list[str] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sockets: list[socket.socket] = []
+        self._ledger: Ledger | None = None
         self._image: Image | None = None
         self._before: Image | None = None
         self._relay: Relay | None = None
@@ -141,6 +153,7 @@ class Service:
     async def _open_doors(self, listening: list[socket.socket]) -> None:
         assert self._relay is not None
         assert self._upstreams is not None
+        self._open_ledger(self._relay)
         exchange = self._exchange = Exchange(self._relay, self._upstreams)
         listener = Listener(exchange, self.settings.listen, self._context, self._connections())
         metrics_of(self._relay, exchange, listener, self.metrics)
@@ -163,6 +176,28 @@ class Service:
         _freeze()
         self._say_what_serves()
         notify(f"READY=1\nSTATUS=serving revision {self.reloader.revision}")
+
+    def _open_ledger(self, relay: Relay) -> None:
+        """Consent is judged where there is a ledger; its reads are renewed and replies heard from now on."""
+        options = self.settings.consent
+        if options is None:
+            return
+        try:
+            ledger = self._ledger = Ledger(options.path, options)
+        except ConsentError as error:
+            raise StartError([f"consent.path: {error}"]) from error
+        ledger.warm()
+        relay.engine.ledger = ledger
+        replies = Replies(ledger, relay)
+        relay.heard = replies.heard
+        consent_metrics_of(ledger, replies, self.metrics)
+        self._begin(self._renew_ledger(ledger))
+
+    @staticmethod
+    async def _renew_ledger(ledger: Ledger) -> None:
+        while True:
+            ledger.tick(monotonic())
+            await asyncio.sleep(LEDGER_SECONDS)
 
     def _connections(self) -> int:
         """max_connections, or what the descriptors of the process allow: each link needs two."""
@@ -318,6 +353,8 @@ class Service:
             self._endpoint.close()
         for sock in self._sockets:
             sock.close()
+        if self._ledger is not None and not self._ledger.close():
+            log.error("opt-outs could not be committed", extra={"reason": self._ledger.error})
         self.state.close()
 
 

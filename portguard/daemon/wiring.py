@@ -4,7 +4,9 @@ import platform
 from collections.abc import Iterable
 
 import portguard
+from portguard.consent.ledger import Ledger
 from portguard.daemon.reload import Reloader
+from portguard.daemon.replies import Replies
 from portguard.flavour import flavour
 from portguard.net.exchange import Exchange
 from portguard.net.listener import Listener
@@ -59,6 +61,14 @@ def metrics_of(relay: Relay, exchange: Exchange, listener: Listener, metrics: Me
     metrics.counter(
         "messages", "Messages by what was decided", ("action", "rule", "category"), lambda: _messages(relay)
     )
+    metrics.counter(
+        "decision_errors", "Decisions that failed and got on_error's action", (),
+        lambda: [((), float(relay.engine.counters.errors))],
+    )
+    metrics.counter(
+        "concat_evicted", "Long messages forgotten for want of memory", (), lambda: [((), float(relay.evicted))]
+    )
+    metrics.gauge("concat_held_bytes", "Octets kept of long messages", (), lambda: [((), float(relay.store.octets))])
     decision = relay.engine.counters.decision
     metrics.histogram("decision_seconds", "Time of a chunk of messages, shared by them", decision.read)
     metrics.histogram("relay_seconds", "Time of a chunk in the relay, one in 64", relay.relay_time.read)
@@ -70,6 +80,15 @@ def metrics_of(relay: Relay, exchange: Exchange, listener: Listener, metrics: Me
     metrics.counter(
         "connections_refused", "Connections that got no further than accept", ("reason",),
         lambda: _keyed(listener.refused.items()),
+    )
+
+
+def consent_metrics_of(ledger: Ledger, replies: Replies, metrics: Metrics) -> None:
+    """Add what the ledger has to say."""
+    metrics.counter("consent_optouts", "Replies on the wire that were opt-outs", (), lambda: [((), replies.optouts)])
+    metrics.gauge(
+        "consent_uncommitted", "Revocations that count already and are not on disk yet", (),
+        lambda: [((), float(ledger.queued - ledger.committed))],
     )
 
 

@@ -41,6 +41,8 @@ from portguard.smpp.constants import (
 from portguard.smpp.encode import message_resp, query_sm_resp, response, submit_multi_resp
 from portguard.smpp.scan import HEADER, Scan, be32, cstring_end, scan_message
 from portguard.smpp.session import BOUND_RX, BOUND_TRX
+from portguard.sms.charset import decode
+from portguard.sms.udh import udh_length
 
 PASS: Final = 0
 CUT: Final = 1
@@ -50,6 +52,9 @@ HELD: Final = 3
 SAMPLE: Final = 64
 _HIGH_KEPT: Final = 1024
 _FAULTS_KEPT: Final = 20
+# The bits of esm_class that tell receipts and acknowledgements from messages (SMPP 3.4 §5.2.12).
+_MESSAGE_TYPE: Final = 0x3C
+_REPLY_OCTETS: Final = 128
 
 
 class Messages(Sessions):
@@ -74,6 +79,8 @@ class Messages(Sessions):
         self.originals_before: dict[bytes, Forwarded] = {}
         self.judged: i64 = 0
         self.faults: list[str] = []
+        # Told of short messages of subscribers: (number, subscriber, text). Opt-outs are among them.
+        self.heard: Callable[[str, str, str], None] | None = None
         self.pdu_errors: dict[int, int] = {}
         self.smsc_time = Histogram([1e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0])
 
@@ -291,6 +298,27 @@ class Messages(Sessions):
             self.patched = merged(buf[pos:end], sent.refused)
             return REPLACED
         return PASS
+
+    def overhear(self, pair: Pair, buf: bytes, pos: i64, end: i64) -> None:
+        """Read a deliver_sm that is no receipt and short, which replies are; it passes whatever becomes of this."""
+        s = self.scan
+        # deliver_sm has submit_sm's layout (SMPP 3.4 §4.6.1).
+        if scan_message(s, buf, pos, end, SUBMIT_SM) != ESME_ROK or s.esm_class & _MESSAGE_TYPE != 0:
+            return
+        start: i64 = s.sm_start if s.payloads == 0 else s.payload_start
+        stop: i64 = s.sm_end if s.payloads == 0 else s.payload_end
+        if stop - start > _REPLY_OCTETS:
+            return
+        body = buf[start:stop]
+        header = udh_length(body) if s.esm_class & ESM_UDHI != 0 else 0
+        if header < 0 or self.heard is None:
+            return
+        text = decode(body[header:], int(s.data_coding), int(pair.account.charset), header)
+        if text is not None:
+            number = buf[s.dest_start : s.dest_end].decode("latin-1")
+            source = buf[s.source_start : s.source_end]
+            subscriber = self.engine.revision.subscriber(source, int(s.source_ton))
+            self.heard(number, subscriber, text.decode("utf-16-be", "replace"))
 
 
 def note(kept: set[int], sequence: i64) -> bool:

@@ -27,6 +27,7 @@ from portguard.smpp.constants import (
     CANCEL_SM,
     COMMAND_NAME,
     DATA_SM,
+    DELIVER_SM,
     ENQUIRE_LINK,
     ESME_RINVCMDID,
     ESME_RINVCMDLEN,
@@ -286,6 +287,8 @@ class Relay(LongMessages):
             return PASS
         if own:
             note(pair.high_from_smsc, sequence)
+        if command == DELIVER_SM and self.heard is not None:
+            self.overhear(pair, buf, pos, end)
         if command == UNBIND:
             if pair.unbind_sent:
                 pair.to_smsc.append(response(UNBIND, ESME_ROK, sequence))

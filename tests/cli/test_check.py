@@ -19,6 +19,7 @@ PLAIN: Tables = {
     "ports": [{"port": "1069", "holder": "a"}], "signatures": [{"signature": "品牌", "enterprise": "a"}],
     "scopes": [{"signature": "品牌", "enterprise": "a", "provider": "*"}],
 }
+CONSENT = '[consent]\npath = "consent"\n'
 
 
 def check(config: Path, *arguments: str) -> Result:
@@ -27,7 +28,7 @@ def check(config: Path, *arguments: str) -> Result:
 
 
 def test_nothing_to_say(tmp_path: Path) -> None:
-    config = node(tmp_path, PLAIN)
+    config = node(tmp_path, PLAIN, CONSENT)
     result = check(config)
     assert (result.exit_code, result.stderr) == (0, "")
     (line,) = result.stdout.splitlines()
@@ -69,7 +70,7 @@ def test_an_unknown_rule_is_an_error(tmp_path: Path) -> None:
 
 def test_warnings_are_marked_and_do_not_fail(tmp_path: Path) -> None:
     tables = {name: rows for name, rows in PLAIN.items() if name not in ("signatures", "scopes")}
-    more = '[policy.rules.consent_missing]\naction = "tag"\n[policy.accounts.b]\nmode = "tag"\n'
+    more = '[policy.rules.complaint_suspended]\naction = "tag"\n[policy.accounts.b]\nmode = "tag"\n'
     config = node(tmp_path, tables, more)
     text = config.read_text("utf-8").replace('mode = "enforce"', 'mode = "monitor"\non_error = "allow"')
     text = text.replace('[metrics]\naddress = "127.0.0.1:9464"\n', "")
@@ -79,7 +80,8 @@ def test_warnings_are_marked_and_do_not_fail(tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert all(line.startswith("warning: ") for line in lines[:-1])
     for words in (
-        "policy.rules.consent_missing: this version does not judge this rule", "policy.mode: is \"monitor\"",
+        "policy.rules.complaint_suspended: this version does not judge this rule", "consent: is not set",
+        "policy.mode: is \"monitor\"",
         "policy.on_error: is \"allow\"", "metrics: is not set", "signatures: there is no such table",
         "scopes: there is no such table", "policy.accounts.b: no account of this system_id is on file",
     ):
@@ -88,7 +90,7 @@ def test_warnings_are_marked_and_do_not_fail(tmp_path: Path) -> None:
 
 
 def test_json(tmp_path: Path) -> None:
-    config = node(tmp_path, PLAIN)
+    config = node(tmp_path, PLAIN, CONSENT)
     result = check(config, "--json")
     found = json.loads(result.stdout)
     assert (result.exit_code, found["ok"], found["errors"], found["warnings"]) == (0, True, [], [])

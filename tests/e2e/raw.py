@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from portguard.smpp import constants as c
 from portguard.smpp import encode
@@ -147,7 +148,12 @@ class RawSmsc:
 
 
 def answer_everything(link: RawLink, message_id: Callable[[int], bytes]) -> None:
-    """Plays the SMSC on a bound connection until it ends: submit_sm and unbind are answered."""
+    """Plays the SMSC on a bound connection until it ends, cut off or not: submit_sm and unbind are answered."""
+    with suppress(OSError):
+        _answer(link, message_id)
+
+
+def _answer(link: RawLink, message_id: Callable[[int], bytes]) -> None:
     while (pdu := link.pdu()) is not None:
         if pdu.command_id == c.SUBMIT_SM:
             number = pdu.sequence_number

@@ -68,8 +68,10 @@ EXCLUSIVE = {
     (304, 305): "likewise, no scope is left",
     (306, 307): "of marketing: test_marketing.test_neighbours has the message that breaks both",
     (307, 308): "likewise",
-    (308, 402): "likewise",
-    (402, 403): "likewise",
+    (308, 400): "likewise",
+    (400, 401): "consent is missing or revoked, not both",
+    (401, 402): "likewise in test_marketing, with 400 for 401",
+    (402, 403): "likewise in test_marketing",
 }
 
 FURTHER = [

@@ -1,13 +1,14 @@
 """From bind to end: who is let in, what is answered before, and how nothing that is owed is lost."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from portguard.smpp import constants as c
-from portguard.smpp.encode import bind, bind_resp, enquire_link, generic_nack, response, unbind
+from portguard.smpp.encode import bind, bind_resp, deliver_sm, enquire_link, generic_nack, response, unbind
 from portguard.smpp.session import BOUND_TRX, CLOSED, OPEN, UNBINDING
-from tests.relay.stage import TABLES, Actor, Stage, accepted, submit
+from tests.relay.stage import PHONE, PORT, TABLES, Actor, Stage, accepted, submit
 
 Staged = Callable[..., Stage]
 
@@ -328,3 +329,30 @@ def test_the_smscs_enquire_link_during_the_bind_is_answered(stage: Stage) -> Non
     actor.smsc(enquire_link(3))
     assert [pdu.command_id for pdu in actor.to_smsc] == [c.ENQUIRE_LINK_RESP]
     assert actor.to_esme == []
+
+
+def mo(seq: int, text: str, **fields: Any) -> bytes:
+    return deliver_sm(
+        seq,
+        source_addr=PHONE,
+        destination_addr=PORT,
+        data_coding=8,
+        short_message=text.encode("utf-16-be"),
+        **fields,
+    )
+
+
+def test_short_messages_of_subscribers_are_heard_and_pass(stage: Stage) -> None:
+    heard: list[tuple[str, str, str]] = []
+    stage.relay.heard = lambda number, subscriber, text: heard.append((number, subscriber, text))
+    actor = stage.actor()
+    pdus = [
+        mo(1, "T"),
+        mo(2, "退订", source_addr_ton=1),
+        mo(3, "x" * 100),
+        mo(4, "id:1 stat:DELIVRD", esm_class=c.ESM_RECEIPT),
+    ]
+    actor.smsc(*pdus)
+    assert actor.raw_to_esme() == b"".join(pdus)
+    number, subscriber = PORT.decode(), "86" + PHONE.decode()
+    assert heard == [(number, subscriber, "T"), (number, subscriber, "退订")]
