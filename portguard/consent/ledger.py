@@ -214,8 +214,7 @@ class Ledger:
             self._view.close()
         if self._writer is not None:
             done = self._writer.close(timeout)
-        # A writer that hangs in a dead disk still needs the environment.
-        if self._store is not None and done:
+        if self._store is not None and (self._writer is None or self._writer.ended):
             self._store.close()
         self._view = self._weighed.view = self._store = None
         self._ids.clear()

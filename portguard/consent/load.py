@@ -156,4 +156,4 @@ def commit(store: Store, entries: list[Entry]) -> int:
         except lmdb.MapResizedError:
             store.follow()
         except (lmdb.Error, OSError) as error:
-            raise ConsentError(f"{store.path}: {plain(error)}") from error
+            raise ConsentError(f"{store.path}: {plain(error, store.path)}") from error

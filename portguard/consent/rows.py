@@ -32,7 +32,7 @@ _DIGITS: Final = re.compile(r"\d{7,}")
 _Time = Annotated[str, Meta(max_length=40, description=EXPECTED_TIME)]
 
 
-class ConsentRow(Struct, frozen=True):
+class ConsentRow(Struct, forbid_unknown_fields=True, frozen=True):
     """A row as it stands."""
 
     enterprise: Identifier

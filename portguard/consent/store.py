@@ -12,6 +12,7 @@ One process opens an environment once. The map is reserved address space and no 
 `Store.grow` doubles it, and other processes follow (`Store.follow`).
 """
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ MAP_SIZE: Final = 1 << 36
 FORMAT: Final = b"1"
 
 _DATABASES: Final = 5
+_LITTLE: Final = 1 << 20
 _READERS: Final = 1000
 _DECODE: Final = msgspec.msgpack.Decoder(Attribute).decode
 
@@ -57,19 +59,32 @@ class Store:
             raise ConsentError(f"{self.path}: the consent ledger cannot be used: {plain(error)}") from error
 
     def _open_databases(self) -> None:
-        environment, create = self.environment, not self.readonly
-        self.pairs = environment.open_db(b"pairs", create=create, dupsort=True, dupfixed=True)
-        self.enterprises = environment.open_db(b"enterprises", create=create)
-        self.attributes = environment.open_db(b"attributes", create=create)
-        self.proofs = environment.open_db(b"proofs", create=create)
-        meta = environment.open_db(b"meta", create=create)
-        with environment.begin(db=meta) as transaction:
-            found = transaction.get(b"format")
-        if found is None and create:
-            with environment.begin(write=True, db=meta) as transaction:
-                transaction.put(b"format", FORMAT)
-        elif found != FORMAT:
+        """Takes its turn at the write lock, for a moment, unless the store is only read."""
+        try:
+            if self.readonly:
+                found = self._take(None)
+            else:
+                with self.environment.begin(write=True) as transaction:
+                    found = self._take(transaction)
+        except lmdb.NotFoundError:
+            raise ConsentError("it was never finished") from None
+        if found != FORMAT:
             raise ConsentError(f"its format is {found!r}, this version reads {FORMAT!r}")
+
+    def _take(self, transaction: lmdb.Transaction | None) -> bytes | None:
+        """Open the databases, in a write transaction make them; returns the format they have."""
+        take, create = self.environment.open_db, transaction is not None
+        self.pairs = take(b"pairs", transaction, create=create, dupsort=True, dupfixed=True)
+        self.enterprises = take(b"enterprises", transaction, create=create)
+        self.attributes = take(b"attributes", transaction, create=create)
+        self.proofs = take(b"proofs", transaction, create=create)
+        meta = take(b"meta", transaction, create=create)
+        if transaction is None:
+            with self.environment.begin(db=meta) as look:
+                return look.get(b"format")
+        if transaction.get(b"format", db=meta) is None:
+            transaction.put(b"format", FORMAT, db=meta)
+        return transaction.get(b"format", db=meta)
 
     def view(self) -> "View":
         """What is committed now. Raises lmdb.MapResizedError when another process has grown the map."""
@@ -165,8 +180,9 @@ def proof_key(enterprise: bytes, record: bytes) -> bytes:
     return enterprise + record[: SUBSCRIBER + 3]
 
 
-def plain(error: BaseException) -> str:
-    """What went wrong, without lmdb's or the system's decoration."""
+def plain(error: BaseException, folder: Path | None = None) -> str:
+    """What went wrong, without lmdb's or the system's decoration. On a full disk the end of a write may have failed
+    with another reason than its beginning would have: the space that is left in `folder` tells."""
     if isinstance(error, lmdb.MapFullError):
         return "the map is full"
     if isinstance(error, OSError) and error.strerror:
@@ -176,5 +192,9 @@ def plain(error: BaseException) -> str:
              "Disk quota exceeded", "No such file or directory", "Input/output error")  # fmt: skip
     for cause in known:
         if cause in text:
-            return "the disk is full" if cause in ("No space left on device", "Disk quota exceeded") else cause.lower()
+            full = cause in ("No space left on device", "Disk quota exceeded")
+            if cause == "Input/output error" and folder is not None:
+                left = os.statvfs(folder)
+                full = left.f_bavail * left.f_frsize < _LITTLE
+            return "the disk is full" if full else cause.lower()
     return text

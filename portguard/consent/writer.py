@@ -79,6 +79,11 @@ class Writer:
         self.wanted = ""
         self._mapped.set()
 
+    @property
+    def ended(self) -> bool:
+        """The thread is gone; one that hangs in a dead disk still needs the store."""
+        return not self._thread.is_alive()
+
     def close(self, timeout: float) -> bool:
         """Commit what waits and end; no view may be open any more. False when something could not be committed."""
         self._closing.set()
@@ -127,7 +132,7 @@ class Writer:
                     return False
             except (lmdb.Error, OSError, ConsentError) as error:
                 last = self._closing.is_set()
-                self._failed(plain(error))
+                self._failed(plain(error, self._store.path))
                 if last:
                     return False
                 self._closing.wait(_RETRY_SECONDS)
@@ -148,7 +153,7 @@ class Writer:
             try:
                 self._store.follow() if wanted == FOLLOW else self._store.grow()
             except (lmdb.Error, OSError) as error:
-                self._failed(plain(error))
+                self._failed(plain(error, self._store.path))
                 return False
             return True
         self._mapped.clear()
