@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))
@@ -97,7 +98,7 @@ def disguises(data: Path | None) -> Iterator[Row]:
         yield "FBS traditional and mixed, read as simplified", len(rows), alike
 
 
-def microseconds(call: Callable[[bytes | str], object], inputs: list[bytes] | list[str], rounds: int = 9) -> float:
+def microseconds(call: Callable[[Any], object], inputs: list[bytes] | list[str], rounds: int = 9) -> float:
     """CPU time of one call, the least of several rounds over all inputs."""
     least = float("inf")
     for _ in range(rounds):
