@@ -1,11 +1,11 @@
 """The consent ledger: octets a pair on disk, the cost of a lookup, the rate of an import and of revocations.
 
-    python benchmarks/consent.py [--pairs 1000000] [--enterprises 20] [--shuffled] [--json consent.json]
+    python benchmarks/consent.py [--pairs 1000000] [--enterprises 20] [--json consent.json]
 
-Pairs are random mobile numbers of China over some enterprises, each with a date, a source and a category. The import is
-of a csv file in the order of nothing (numbers shuffled over enterprises), read, checked and sorted as `portguard consent
-import` does. Lookups are `Ledger.judge` on random pairs, half of which are on file, in a ledger that was warmed; the
-figure is the best of several repetitions. What is said of 100 million pairs is calculated, not measured, and says so.
+Pairs are random mobile numbers of China over some enterprises, each with a date, a source and categories. The import is
+of a csv file in no order, read, checked and sorted as `portguard consent import` does it. Lookups are `Ledger.judge` on
+random pairs that are on file, and on others, in a ledger that was warmed; the figure is the best of several
+repetitions. What is said of 100 million pairs is calculated, not measured, and says so.
 """
 
 import argparse
@@ -176,11 +176,13 @@ def main() -> None:
     print(f"import      {read['rows']:,} rows in {read['seconds']:.1f} s: {read['rows_a_second']:,.0f} rows a second "
           f"(reading and checking {read['reading_seconds']:.1f} s of it)")  # fmt: skip
     print(f"again       {again['seconds']:.1f} s, {again['changed']:,} pairs changed")
-    print(f"size        {once['octets_a_pair']:.1f} octets a pair in the file, {once['octets_a_pair_in_leaves']:.1f} in "
-          f"its leaves ({once['file_octets'] / 1e6:,.1f} MB)")  # fmt: skip
-    print(f"lookup      {found['lookup']['on_file_us']:.2f} us on file, {found['lookup']['stranger_us']:.2f} us not on file")
+    print(f"size        {once['octets_a_pair']:.1f} octets a pair in the file, {once['octets_a_pair_in_leaves']:.1f} "
+          f"in its leaves ({once['file_octets'] / 1e6:,.1f} MB)")  # fmt: skip
+    lookup = found["lookup"]
+    print(f"lookup      {lookup['on_file_us']:.2f} us on file, {lookup['stranger_us']:.2f} us not on file")
     other = found["other"]
-    print(f"path        tick {other['tick_us']:.1f} us, sent {other['sent_us']:.2f} us, revoke {other['revoke_us']:.1f} us")
+    print(f"path        tick {other['tick_us']:.1f} us, sent {other['sent_us']:.2f} us, "
+          f"revoke {other['revoke_us']:.1f} us")  # fmt: skip
     print(f"revocations {other['revocations_committed_a_second']:,.0f} a second until the last is on the disk")
     more = found["extrapolated_100_million"]
     print(f"100 million pairs, EXTRAPOLATED from these, not measured: {more['gigabytes']:.1f} GB, import "

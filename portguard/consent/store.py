@@ -71,7 +71,7 @@ class Store:
         if found != FORMAT:
             raise ConsentError(f"its format is {found!r}, this version reads {FORMAT!r}")
 
-    def _take(self, transaction: lmdb.Transaction | None) -> bytes | None:
+    def _take(self, transaction: lmdb.Transaction | None) -> bytes:
         """Open the databases, in a write transaction make them; returns the format they have."""
         take, create = self.environment.open_db, transaction is not None
         self.pairs = take(b"pairs", transaction, create=create, dupsort=True, dupfixed=True)
@@ -81,10 +81,10 @@ class Store:
         meta = take(b"meta", transaction, create=create)
         if transaction is None:
             with self.environment.begin(db=meta) as look:
-                return look.get(b"format")
+                return bytes(look.get(b"format", b""))
         if transaction.get(b"format", db=meta) is None:
             transaction.put(b"format", FORMAT, db=meta)
-        return transaction.get(b"format", db=meta)
+        return bytes(transaction.get(b"format", b"", db=meta))
 
     def view(self) -> "View":
         """What is committed now. Raises lmdb.MapResizedError when another process has grown the map."""

@@ -80,4 +80,7 @@ def hold(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"revoke": revoke, "watch": watch, "hold": hold}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
+    if sys.argv[1] == "watch":
+        watch(Path(sys.argv[2]), sys.argv[3])
+    else:
+        {"revoke": revoke, "hold": hold}[sys.argv[1]](Path(sys.argv[2]))
