@@ -20,7 +20,7 @@ from portguard.consent.senders import Senders
 from portguard.consent.standing import REVOCATION, Standing, Weighed, answer, standing, weigh, written
 from portguard.consent.store import MAP_SIZE, ConsentError, Store, View, plain
 from portguard.consent.writer import FOLLOW, Revocation, Writer
-from portguard.policy.ledger import MISSING, REVOKED
+from portguard.policy.ledger import COUNTS, MISSING, REVOKED
 
 RENEWED_EVERY: Final = 0.09
 _FORGOTTEN_AT_ONCE: Final = 5000
@@ -115,14 +115,18 @@ class Ledger:
         id = self._ids.get(enterprise) or self._find(enterprise)
         if not id:
             return MISSING if revoked < 0 else REVOKED
-        records = []
-        more = self._seek(id, key)
-        while more:
-            record = self._value()
-            if record[:SUBSCRIBER] != key:
-                break
-            records.append(record)
-            more = self._next()
+        if not self._seek(id, key) or (record := self._value())[:SUBSCRIBER] != key:
+            return MISSING if revoked < 0 else REVOKED
+        records = [record]
+        while self._next() and (more := self._value())[:SUBSCRIBER] == key:
+            records.append(more)
+        if len(records) == 1 and revoked < 0:
+            # What most pairs come to; `answer` has the rules.
+            weighed = self._weighed[record[ATTRIBUTE]]
+            if weighed.accepted:
+                since, expires = times(record)
+                fits = since <= at and (at < expires or expires == NEVER) and weighed.permits[content] == 1
+                return COUNTS if fits else MISSING
         return answer(records, revoked, self._weighed, content, at)
 
     def sent(self, number: str, subscriber: str, enterprise: str) -> None:
