@@ -18,6 +18,7 @@ from portguard.consent.store import ConsentError, Store, name_key, proof_key, re
 MOST_ATTRIBUTES: Final = 10_000
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
+_BARE: Final = Attribute(REVOCATION, "")
 _PAIR: Final = itemgetter(0, 1)
 
 
@@ -136,11 +137,18 @@ class Edit:
     def _attribute(self, attribute: Attribute) -> bytes:
         id = self._attribute_ids.get(attribute)
         if id is None:
+            if len(self._attributes) >= MOST_ATTRIBUTES and attribute.kind == REVOCATION:
+                # No opt-out may be lost for the name of its source.
+                return self._attribute(_BARE) if attribute != _BARE else self._interned(_BARE)
             if len(self._attributes) >= MOST_ATTRIBUTES:
                 raise ConsentError(f"there are {MOST_ATTRIBUTES:,} different sources and sets of categories on file; "
                                    "no more are taken")  # fmt: skip
-            id = (len(self._attributes) + 1).to_bytes(3, "big")
-            self._transaction.put(id, _ENCODE(attribute), db=self._store.attributes)
-            self._attributes[id] = attribute
-            self._attribute_ids[attribute] = id
+            id = self._interned(attribute)
+        return id
+
+    def _interned(self, attribute: Attribute) -> bytes:
+        id = (len(self._attributes) + 1).to_bytes(3, "big")
+        self._transaction.put(id, _ENCODE(attribute), db=self._store.attributes)
+        self._attributes[id] = attribute
+        self._attribute_ids[attribute] = id
         return id

@@ -23,6 +23,7 @@ from portguard.consent.writer import FOLLOW, Revocation, Writer
 from portguard.policy.ledger import COUNTS, MISSING, REVOKED
 
 RENEWED_EVERY: Final = 0.09
+LONGEST_SOURCE: Final = 64
 _FORGOTTEN_AT_ONCE: Final = 5000
 _log: Final = logging.getLogger("portguard.consent")
 
@@ -141,16 +142,19 @@ class Ledger:
         """An opt-out: counts at once, and is committed by the writer. Never waits.
 
         Raises LedgerFull when too many wait for the disk; it does not count then and must not be acknowledged. A number
-        nobody can have never has a consent that counts, and is left alone.
+        nobody can have never has a consent that counts, and is left alone. ValueError for names that are no text and
+        times that are no numbers.
         """
         if self._writer is None:
             raise ConsentError("the ledger is open for reading only")
         if not subscriber.isdecimal() or not subscriber.isascii() or not subscriber_key(subscriber):
             return
-        number = self._writer.put(Revocation(enterprise, subscriber, at, source))
+        since = seconds(at)
+        # What could not be written later is refused now, while there is somebody to tell.
+        (enterprise + source).encode()
+        number = self._writer.put(Revocation(enterprise, subscriber, since, source.strip().lower()[:LONGEST_SOURCE]))
         pair = enterprise, subscriber
         before = self._overlay.get(pair)
-        since = seconds(at)
         self._overlay[pair] = (since if before is None else max(since, before[0]), number)
         self._pending.append((number, pair))
 

@@ -104,7 +104,10 @@ class Writer:
                 self.committed += len(batch)
                 self._changed.notify_all()
             if self._on_commit is not None:
-                self._on_commit(self.committed)
+                try:
+                    self._on_commit(self.committed)
+                except Exception:
+                    _log.exception("whoever waits for commits failed")
 
     def _next_batch(self) -> list[Revocation]:
         batch: list[Revocation] = []
@@ -130,7 +133,8 @@ class Writer:
             except (lmdb.MapFullError, lmdb.MapResizedError) as error:
                 if not self._remap(FOLLOW if isinstance(error, lmdb.MapResizedError) else GROW):
                     return False
-            except (lmdb.Error, OSError, ConsentError) as error:
+            except Exception as error:
+                # Whatever it is, the thread goes on: without it nothing would ever be committed again.
                 last = self._closing.is_set()
                 self._failed(plain(error, self._store.path))
                 if last:

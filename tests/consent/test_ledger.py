@@ -98,6 +98,31 @@ def test_numbers_that_nobody_can_have(tmp_path: Path) -> None:
     assert ledger.close()
 
 
+def test_what_could_never_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, options(tmp_path))
+    for enterprise, at, source in (("\udc00", 100, "api"), ("b", 100, "\udc00"), ("b", float("nan"), "api")):
+        with pytest.raises(ValueError):
+            ledger.revoke(enterprise, ANNA, at, source)
+    assert (ledger.queued, ledger.judge("b", ANNA, MARKETING, 300)) == (0, MISSING)
+    ledger.revoke("b", ANNA, 1e300, "x" * 1000)
+    assert ledger.close()
+    assert judged(tmp_path, "b", ANNA, MARKETING, 300) == REVOKED
+
+
+def test_one_that_waits_badly_does_not_stop_the_writer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(number: int) -> None:
+        raise RuntimeError
+
+    ledger = Ledger(tmp_path, options(tmp_path), on_commit=fail)
+    for n in (1, 2):
+        ledger.revoke("b", ANNA, 100 + n, "api")
+        assert ledger.wait(n, 30)
+    assert ledger.close()
+    assert "whoever waits for commits failed" in caplog.text
+
+
 # ---- the overlay and the writer
 
 def test_a_revocation_counts_at_once_and_is_committed(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from portguard.consent.load import commit
 from portguard.consent.store import ConsentError, Store
 from portguard.policy.ledger import COUNTS, MISSING, REVOKED
 from tests.consent import processes
-from tests.consent.model import MARKETING, granted, judged, options, put
+from tests.consent.model import MARKETING, granted, judged, options, put, revoked
 from tests.consent.processes import ROOT, number, output, start
 
 
@@ -259,3 +259,6 @@ def test_too_many_attributes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ConsentError, match="3 different sources"):
         put(tmp_path, granted("brand", number(9), 100, "one more"))
     assert put(tmp_path, granted("brand", number(9), 100, "source 1")) == 1
+    for n, source in enumerate(["reply", "api", "cli"]):
+        assert put(tmp_path, revoked("brand", number(n), 200, source)) == 1, "no opt-out is lost for its source"
+        assert judged(tmp_path, "brand", number(n), MARKETING, 300) == REVOKED
