@@ -6,6 +6,7 @@ changes nothing. Folds are for comparing only: nothing that is delivered is ever
 made by fold_build. Knows nothing of signatures on file.
 """
 
+import re
 from array import array
 from functools import cache
 from importlib import resources
@@ -135,12 +136,32 @@ def _shadow_table() -> dict[int, str]:
 
 def layout(text: str) -> str:
     """`text` with every full-width or half-width character and every space in its usual form; as long as before."""
-    return text.translate(_layout_table())
+    return _replaced(text, *_layout_replacing())
 
 
 def shadow(text: str) -> str:
     """`text` folded where that leaves it as long as before; what folds into nothing is U+200B."""
-    return text.translate(_shadow_table())
+    return _replaced(text, *_shadow_replacing())
+
+
+def _replaced(text: str, pattern: re.Pattern[str], into: dict[str, str]) -> str:
+    # Few characters of a text are replaced: str.translate would look each one up, and raise for those it lacks.
+    return pattern.sub(lambda found: into[found[0]], text)
+
+
+def _replacing(table: dict[int, str]) -> tuple[re.Pattern[str], dict[str, str]]:
+    into = {chr(code): text for code, text in table.items()}
+    return re.compile(f"[{''.join(map(re.escape, into))}]"), into
+
+
+@cache
+def _layout_replacing() -> tuple[re.Pattern[str], dict[str, str]]:
+    return _replacing(_layout_table())
+
+
+@cache
+def _shadow_replacing() -> tuple[re.Pattern[str], dict[str, str]]:
+    return _replacing(_shadow_table())
 
 
 def bracket_or_width_only(a: str, b: str) -> bool:

@@ -25,7 +25,7 @@ _OPTIONS: Final = re.compile(r"[^:]*(?::(?P<link>link))?(?::(?P<limit>[0-9]{1,3}
 _HEAD: Final = re.compile(r"\s*(?:【[^【】]{0,64}】|\[[^\[\]]{0,64}\])")
 _TAIL: Final = re.compile(r"(?:【[^【】]{0,64}】|\[[^\[\]]{0,64}\])$")
 # Where a text may hold a link at all, or characters that look like others.
-_SUSPECT: Final = re.compile(r"[.。]|://|[^ -~\u4e00-\u9fff，！？；：、…“”‘’（）《》【】￥]")
+_SUSPECT: Final = re.compile(r"\.(?=\w)|。(?=[A-Za-z0-9])|[^ -~\u4e00-\u9fff，！？；：、。…“”‘’（）《》【】￥]")
 # What makes a link of a text, looked for in its shadow: enough of it to be found, so that no variable may hold it. What
 # cannot be seen might part a link in two, and stands in no variable either.
 _LINK: Final = re.compile(r"://|[a-z0-9]。[a-z]{2}|\w\.(?:[a-z]{2}|中国|公司|网络|网址|商城|集团)|\u200b")
@@ -126,7 +126,8 @@ class Message:
 
     def __init__(self, plain: str) -> None:
         self.plain = plain
-        self.links = [link.span() for link in _LINK.finditer(shadow(plain))] if _SUSPECT.search(plain) else []
+        suspect = "://" in plain or _SUSPECT.search(plain)
+        self.links = [link.span() for link in _LINK.finditer(shadow(plain))] if suspect else []
         self._text: list[int] = []
         self._address: list[int] = []
 
