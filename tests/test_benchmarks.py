@@ -33,6 +33,13 @@ def test_the_engine_permits_and_refuses_what_it_should(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "engine.json").read_text())["us_a_message"]["scan and judge"] > 0
 
 
+def test_the_ledger_finds_what_it_imported(tmp_path: Path) -> None:
+    printed = run("consent.py", "--pairs", "2000", "--again", "--folder", str(tmp_path), "--json", str(tmp_path / "c"))
+    found = json.loads((tmp_path / "c").read_text())
+    assert (found["size"]["records"], found["again"]["changed"]) == (2000, 0)
+    assert "EXTRAPOLATED from these, not measured" in printed
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two cores are needed")
 @pytest.mark.skipif(shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin") is None, reason="no haproxy")
 def test_every_octet_passes_every_proxy(tmp_path: Path) -> None:
