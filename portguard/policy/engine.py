@@ -29,7 +29,9 @@ from portguard.policy.grant import (
     HIT_600,
     Account,
     EngineOptions,
+    Grant,
     in_hours,
+    ordinal,
 )
 from portguard.policy.lookup import NO_GRANT, NO_PORT, Lookup
 from portguard.policy.reasons import ALLOW, DISCARD, MONITOR, REJECT, TAG
@@ -49,12 +51,15 @@ from portguard.smpp.scan import Scan, next_destination
 from portguard.sms.category import MARKETING
 from portguard.sms.charset import ascii_brackets, decode, is_binary
 from portguard.sms.optout import USUAL, tells_how_to_refuse
+from portguard.sms.text import shape_of
 from portguard.sms.udh import udh_length
 
 # Not a verdict: the PDU itself is unsound, `status` says what to answer.
 UNSOUND: Final = 5
 
 _UCS2: Final = 8
+_UNSHAPED: Final = -2
+_SHAPES_KEPT: Final = 4096
 
 
 class Engine(Lookup):
@@ -229,7 +234,7 @@ class Engine(Lookup):
         """The kind of content: a template of the signature decides, else the lexicon, else what is assumed."""
         index: i64 = -1
         if self.grant.templates is not None:
-            index = self.revision.template_category(self.grant.templates, self.text.raw)
+            index = self.templated(self.grant)
         self.fitting = index >= 0
         if index < 0:
             index = self.lexicon.classify(self.text.raw)
@@ -237,6 +242,22 @@ class Engine(Lookup):
             index = assumed
         self.category = index >> 4
         self.industry = index & 15
+
+    def templated(self, grant: Grant) -> i64:
+        """The content of the template that fits, -1 for none; most texts differ from others in their digits only."""
+        raw = self.text.raw
+        if grant.templates is None:
+            return -1
+        if not grant.templates.digit_free:
+            return self.revision.template_category(grant.templates, raw)
+        shape = shape_of(raw)
+        index: i64 = grant.shapes.get(shape, _UNSHAPED)
+        if index == _UNSHAPED:
+            index = self.revision.template_category(grant.templates, raw)
+            if len(grant.shapes) >= _SHAPES_KEPT:
+                grant.shapes = {}
+            grant.shapes[shape] = int(index)
+        return index
 
     def content(self, index: i64) -> i64:
         """Rules 306, 307, 402 and 403, and what `unknown_category` makes of content that cannot be told; `index` is the
@@ -250,7 +271,8 @@ class Engine(Lookup):
                 at: i64 = self.text.raw.find(USUAL)
                 if (at < 0 or at & 1 != 0) and not tells_how_to_refuse(self.text.raw):
                     hits |= HIT_402
-            if len(self.options.marketing_hours) > 0 and not self.in_marketing_hours():
+            self.locate()
+            if not in_hours(self.options.marketing_hours, self.minute):
                 hits |= HIT_403
         if index < 16 and self.options.unknown_category != ALLOW:
             hits |= self.unknown()
@@ -273,11 +295,6 @@ class Engine(Lookup):
         if self.options.unknown_category == TAG:
             self.soft |= hits
         return hits
-
-    def in_marketing_hours(self) -> bool:
-        """Does the time of judgement lie in the operator's hours for marketing?"""
-        self.locate()
-        return in_hours(self.options.marketing_hours, self.minute)
 
     # ---- the verdict
 
@@ -380,12 +397,3 @@ class Engine(Lookup):
         self.action = ALLOW if self.options.on_error_allow and a.errors <= self.options.errors_a_minute else REJECT
         self.counters.count(self.action, -1, 0)
         return self.action
-
-
-def ordinal(bit: i64) -> i64:
-    """The place of the only bit set."""
-    place: i64 = 0
-    while bit > 1:
-        bit >>= 1
-        place += 1
-    return place

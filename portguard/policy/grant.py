@@ -118,6 +118,8 @@ class Grant:
         self.limited = False
         self.own_width = False
         self.templates: Templates | None = None
+        # What fits is remembered by the shape of the text, its digits all made 0, where that is as good as the text.
+        self.shapes: dict[bytes, int] = {}
         # By category: does the signature have templates for it?
         self.templated = b"\0" * 5
         self.detail: object = None
@@ -195,6 +197,15 @@ class Account:
         self.errors_since = 0.0
         self.ports: dict[bytes, PortGrant] = {}
         self.refused: dict[bytes, PortGrant] = {}
+
+
+def ordinal(bit: i64) -> i64:
+    """The place of the only bit set."""
+    place: i64 = 0
+    while bit > 1:
+        bit >>= 1
+        place += 1
+    return place
 
 
 class EngineOptions:

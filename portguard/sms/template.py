@@ -95,14 +95,18 @@ class Template:
 
 
 class Templates:
-    """The templates of one signature, tried in the order given. `categories`: those for which it has any."""
+    """The templates of one signature, tried in the order given. `categories`: those for which it has any. `digit_free`:
+    no literal holds an ASCII digit, so that texts which differ in such digits alone fit alike: a digit is a word
+    character to every look for a link, counts one towards a limit, and folds into nothing else."""
 
-    __slots__ = ("_index", "_templates", "categories")
+    __slots__ = ("_index", "_templates", "categories", "digit_free")
 
     def __init__(self, templates: list[Template]) -> None:
         self._templates = list(templates)
         self._index = Index([template.literals for template in self._templates])
         self.categories = frozenset(template.category for template in self._templates)
+        literals = "".join(literal for template in self._templates for literal in template.literals)
+        self.digit_free = not any(digit in literals for digit in "0123456789")
 
     def match(self, text: str) -> Template | None:
         """The first template that `text`, a whole message, fits; None when none does or the text is over-long.

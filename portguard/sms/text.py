@@ -17,6 +17,7 @@ CLOSE: Final = 0x3011
 ASCII_OPEN: Final = 0x5B
 ASCII_CLOSE: Final = 0x5D
 SPACE: Final = 0x20
+_ZEROS: Final = b"\x00\x30" * 32
 # A disguised signature of more characters than this is none: what is on file is far shorter.
 DISGUISE_LIMIT: Final = 64
 # A bracket at the head of more characters than this is content, and no signature that needs to be left out of it.
@@ -220,3 +221,26 @@ def is_sound(raw: bytes) -> bool:
             return False
         position += 2
     return True
+
+
+def shape_of(raw: bytes) -> bytes:
+    """UTF-16BE text with every ASCII digit made 0."""
+    end: i64 = len(raw)
+    parts: list[bytes] = []
+    start: i64 = 0
+    pos: i64 = 0
+    while pos + 1 < end:
+        if raw[pos] == 0 and 0x30 <= raw[pos + 1] <= 0x39:
+            first: i64 = pos
+            while pos + 1 < end and raw[pos] == 0 and 0x30 <= raw[pos + 1] <= 0x39:
+                pos += 2
+            parts.append(raw[start:first])
+            digits: i64 = (pos - first) >> 1
+            parts.append(_ZEROS[0 : digits * 2] if digits <= 32 else b"\x00\x30" * int(digits))
+            start = pos
+        else:
+            pos += 2
+    if start == 0:
+        return raw
+    parts.append(raw[start:end])
+    return b"".join(parts)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portguard.policy.desk import Desk, Message
 from portguard.policy.ledger import COUNTS, MISSING, REVOKED
@@ -12,6 +16,8 @@ from portguard.policy.rules import policy_errors
 from portguard.smpp import encode
 from portguard.smpp.fields import SmeAddress
 from portguard.sms.optout import tells_how_to_refuse
+from portguard.sms.template import Template, Templates
+from portguard.sms.text import shape_of
 from tests.policy import registry
 from tests.policy.conftest import Office
 from tests.policy.folder import OWN_TAGS, Tables, when
@@ -253,3 +259,29 @@ def test_what_is_wrong_is_named(policy: dict[str, object], place: str) -> None:
     (error,) = policy_errors(msgspec.convert(policy, PolicyOptions))
     assert error.startswith(place)
     assert not policy_errors(PolicyOptions())
+
+
+@given(st.text(st.sampled_from("0159五分钟验证码是您的，.。a:/ t"), max_size=40), st.randoms(use_true_random=False))
+def test_what_fits_does_not_depend_on_the_digits(text: str, random: Random) -> None:
+    templates = Templates(
+        [
+            Template("a", 1, 0, "您的验证码是{code}，五分钟内有效"),
+            Template("b", 2, 0, "{name:10}，a{url:link}。"),
+            Template("c", 3, 0, "您的{x}"),
+        ]
+    )
+    assert templates.digit_free and not Templates([Template("d", 1, 0, "5分钟{x}")]).digit_free
+    other = "".join(random.choice("0123456789") if one in "0159" else one for one in text)
+    assert shape_of(text.encode("utf-16-be")) == shape_of(other.encode("utf-16-be"))
+    for head in ("您的", "您的验证码是", ""):
+        found, again = templates.match(head + text), templates.match(head + other)
+        assert (found and found.id) == (again and again.id)
+
+
+def test_texts_of_one_shape_are_asked_about_once(office: Office) -> None:
+    text = "您的验证码是{code}，{minutes}分钟内有效，请勿泄露给他人。"
+    tables: Tables = {**TEMPLATED, "templates": [{**TEMPLATED["templates"][-1], "text": text}]}
+    desk = office.desk(tables)
+    for code in range(100_000, 100_050):
+        assert judge(desk, "【星辰商城】" + CODE.replace("123456", str(code))) == ("allow", 0)
+    assert len(desk.engine.grant.shapes) == 1
