@@ -18,6 +18,7 @@ import yaml
 
 from portguard.registry.problems import Problems, shown
 
+LONGEST_FIELD: Final = 131072
 LONGEST_LINE: Final = 1 << 20
 LARGEST_YAML: Final = 64 << 20
 FORMATS: Final = ("csv", "jsonl", "yaml")
@@ -103,6 +104,8 @@ class Columns:
 def read_csv(stream: BinaryIO, file: str, problems: Problems, columns: Columns) -> Iterator[tuple[int, RawRow]]:
     """Rows under a header row; `columns` says which names the header may have."""
     lines = Lines(stream, file, problems)
+    # The limit is the process's: whoever reads sets it.
+    csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(iter(lines), strict=True)
     header: list[str] | None = None
     while True:

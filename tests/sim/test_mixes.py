@@ -20,10 +20,10 @@ from portguard.sim.mixes import MIXES, by_account, message_of, messages_of
 
 CONFIG = Path(__file__).parents[2] / "config"
 # Not provoked by one message of a mix: a rate needs a burst, an account is suspended while it is bound, parts belong
-# together, and the sample sets neither a frequency nor marketing hours.
+# together, and the sample sets neither a frequency nor marketing hours nor a consent ledger.
 OTHERWISE = {
     "account_rate", "account_inactive", "scope_quota", "concat_orphan", "concat_conflict", "subscriber_frequency",
-    "quiet_hours",
+    "quiet_hours", "consent_missing", "consent_revoked",
 }
 
 
