@@ -112,11 +112,16 @@ def test_no_arguments_show_the_help() -> None:
     assert "Usage: portguard" in found.stdout + found.stderr
 
 
+def _heeds_ctrl_c() -> None:
+    """A shell without job control starts what runs in its background with SIGINT ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c(tmp_path: Path) -> None:
     config = node(tmp_path, TABLES)
     running = subprocess.Popen(
         [*COMMAND, "inspect", "-c", str(config), "-"], env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE, text=True, preexec_fn=_heeds_ctrl_c,
     )
     assert running.stdin is not None
     assert running.stdout is not None
