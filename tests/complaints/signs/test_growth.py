@@ -1,0 +1,120 @@
+"""Members of things: what is new, what is usual, and what it takes."""
+
+import pytest
+
+from portguard.complaints.options import GrowthOptions
+from portguard.complaints.signs import growth
+from portguard.complaints.signs.growth import Growth
+from tests.complaints.signs.world import BEGIN, DAY
+
+HOUR = 3600
+
+
+def made(**options: float) -> Growth:
+    values = {"window_hours": 24.0, "least": 3, "messages": 1, "learn_hours": 24.0, "cool_down_hours": 24.0, **options}
+    return Growth(GrowthOptions(**values), "name", "thing", "members", lambda *said: " ".join(map(str, said)))  # type: ignore[arg-type]
+
+
+def test_what_is_needed_shrinks_as_a_thing_is_known() -> None:
+    for days, needed in ((0.5, 9), (1, 6), (3, 4), (30, 4)):
+        sign = made()
+        sign.see("port", "own", 1, BEGIN)
+        at = BEGIN + days * DAY
+        found = [sign.see("port", f"new{n}", 1, at) for n in range(12)]
+        assert next(n for n, alert in enumerate(found, 1) if alert is not None) == needed
+        assert sum(alert is not None for alert in found) == 1
+
+
+def test_twice_as_many_as_before() -> None:
+    sign = made(growth=1.0)
+    for n in range(20):
+        sign.see("port", f"old{n}", 1, BEGIN)
+    at = BEGIN + 240 * DAY
+    for n in range(20):
+        sign.see("port", f"old{n}", 1, at - 2 * DAY)
+    found = [sign.see("port", f"new{n}", 1, at) for n in range(25)]
+    (alert,) = [one for one in found if one is not None]
+    assert (alert.evidence["known"], alert.evidence["new"], alert.evidence["hours"]) == (20, 21, 24.0)
+    assert (alert.subject, alert.summary) == ({"thing": "port"}, "port 21 20 24.0")
+
+
+def test_a_member_counts_from_some_message_on() -> None:
+    sign = made(messages=10)
+    sign.see("port", "own", 10, BEGIN)
+    at = BEGIN + 30 * DAY
+    assert [sign.see("port", f"new{n}", 9, at) for n in range(50)] == [None] * 50
+    assert [sign.see("port", f"new{n}", 1, at) is not None for n in range(4)] == [False, False, False, True]
+
+
+def test_again_after_the_cool_down_only_with_others() -> None:
+    sign = made()
+    sign.see("port", "own", 1, BEGIN)
+    at = BEGIN + 30 * DAY
+    assert sum(sign.see("port", f"a{n}", 1, at) is not None for n in range(10)) == 1
+    assert not any(sign.see("port", f"a{n}", 1, at + 2 * DAY) for n in range(10))
+    # Ten are known by now: it takes as many.
+    found = [sign.see("port", f"b{n}", 1, at + 2 * DAY) is not None for n in range(15)]
+    assert found.index(True) == 11
+
+
+def test_who_was_not_seen_for_long_is_new_again() -> None:
+    sign = made(forget_days=30)
+    for n in range(10):
+        sign.see("port", f"old{n}", 1, BEGIN)
+    at = BEGIN + 100 * DAY
+    found = [sign.see("port", f"old{n}", 1, at) is not None for n in range(10)]
+    # Until the first new one is judged, they are only silent.
+    assert not any(found)
+    assert any(sign.see("port", f"new{n}", 1, at) for n in range(12))
+
+
+@pytest.mark.parametrize("jump", [-365 * DAY, -2 * HOUR, 365 * DAY])
+def test_clocks(jump: float) -> None:
+    """A jump and back: who came in it is known, nobody is new for it."""
+    sign = made()
+    at = BEGIN + 30 * DAY
+    for n in range(3):
+        sign.see("port", f"own{n}", 1, BEGIN)
+        sign.see("port", f"own{n}", 1, at)
+    for n in range(3):
+        assert sign.see("port", f"jumped{n}", 1, at + jump) is None
+    found = [sign.see("port", f"new{n}", 1, at + 3 * DAY + n) is not None for n in range(12)]
+    assert sum(found) == 1
+    # And the cool-down of an alert in a jump ahead does not outlast it.
+    sign = made()
+    sign.see("port", "own", 1, BEGIN)
+    assert any(sign.see("port", f"ahead{n}", 1, at + 365 * DAY) for n in range(10))
+    assert any(sign.see("port", f"new{n}", 1, at) for n in range(30))
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "MOST_MEMBERS_OF_ONE", 50)
+    monkeypatch.setattr(growth, "MOST_MEMBERS", 300)
+    monkeypatch.setattr(growth, "MOST_THINGS", 40)
+    sign = made()
+    for n in range(200):
+        sign.see("flood", f"m{n}", 1, BEGIN)
+    assert len(sign._things["flood"].members) == 50
+    for n in range(100):
+        for m in range(10):
+            sign.see(f"port{n}", f"m{m}", 1, BEGIN + n)
+    assert len(sign._things) <= 30
+    assert sign._count == sum(len(thing.members) for thing in sign._things.values()) <= 300
+    assert "port99" in sign._things
+    assert "flood" not in sign._things
+    again = made()
+    again.load(sign.dump())
+    assert again.dump() == sign.dump()
+    assert again._count == sign._count
+
+
+def test_usual() -> None:
+    sign = made()
+    assert sign.usual("brand", "port", BEGIN)
+    sign.see("brand", "port", 1, BEGIN)
+    assert sign.usual("brand", "other", BEGIN + 23 * HOUR)
+    assert not sign.usual("brand", "other", BEGIN + 25 * HOUR)
+    assert sign.usual("brand", "port", BEGIN + 25 * HOUR)
+    sign.see("brand", "other", 1, BEGIN + 25 * HOUR)
+    assert not sign.usual("brand", "other", BEGIN + 26 * HOUR)
+    assert sign.usual("brand", "other", BEGIN + 50 * HOUR)

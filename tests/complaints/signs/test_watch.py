@@ -1,0 +1,113 @@
+"""The signs' memory: bounds, restarts, and what is broken."""
+
+from pathlib import Path
+
+import pytest
+
+from portguard.complaints.options import SignsOptions
+from portguard.complaints.signs import spread, surge, turning
+from portguard.complaints.signs.watch import Signs
+from portguard.complaints.store import Store
+from portguard.registry.image import Image
+from portguard.sms.category import MARKETING
+from portguard.sms.charset import CHARSET_GBK, CHARSET_GSM7
+from tests.complaints.signs.world import BEGIN, row, violation
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "complaints.sqlite")
+
+
+def test_the_journal_is_read_on_from_where_the_memory_stands(store: Store) -> None:
+    signs = Signs(SignsOptions(), store)
+    records = [(n, "violation", violation("hub", f"x{n}", BEGIN)) for n in range(1, 31)]
+    assert signs.journal(records, BEGIN) == []
+    signs.save()
+    assert signs.journal([(n, "violation", violation("hub", f"x{n}", BEGIN)) for n in range(31, 41)], BEGIN) == []
+    # Killed: the ten that came after are read again, and count once.
+    again = Signs(SignsOptions(), store)
+    assert again.cursor == 30
+    more = [(n, "violation", violation("hub", f"x{n}", BEGIN)) for n in range(1, 61)]
+    (alert,) = again.journal(more, BEGIN)
+    assert alert.evidence["unregistered"] == 50
+    assert Signs(SignsOptions(), store).cursor == 60
+    store.close()
+
+
+def test_records_of_all_kinds_are_read_past(store: Store) -> None:
+    signs = Signs(SignsOptions(), store)
+    odd: list[dict[str, object]] = [
+        {}, {"account": 7}, {"account": "a", "at": "x"}, {"account": "a", "hits": 3}, {"account": "a", "code": 204},
+        {"account": "a", "at": -1e9, "code": 204}, {"account": "a", "at": 1e12, "code": 204, "signature": None},
+    ]  # fmt: skip
+    records = [(n, kind, fields) for n, (kind, fields) in enumerate(
+        ((kind, fields) for kind in ("violation", "left_out", "audit", "") for fields in odd), 1)]  # fmt: skip
+    assert signs.journal(records, BEGIN) == []
+    assert signs.cursor == len(records)
+    store.close()
+
+
+def test_a_memory_that_cannot_be_read_is_learnt_anew(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("port_enterprises", "text_spread", "unregistered_surge", "verification_turned"):
+        store.remember(f"signs.{name}", b"\x93broken")
+    signs = Signs(SignsOptions(), store)
+    assert len(caplog.records) == 4
+    assert signs.tallies([row("a", "e", "1069", "1069", "h", "s", "o", 3, 5, "")], BEGIN) == []
+    signs.save()
+    Signs(SignsOptions(), store)
+    assert len(caplog.records) == 4
+    store.close()
+
+
+def test_what_the_registry_says(store: Store, on_file: Image) -> None:
+    signs = Signs(SignsOptions(), store)
+    facts = signs._facts
+    assert (facts.charset("gbk"), facts.categories("10690015")) == (CHARSET_GSM7, [])
+    signs.know(on_file)
+    assert (facts.charset("gbk"), facts.charset("nobody")) == (CHARSET_GBK, CHARSET_GSM7)
+    assert facts.categories("10690015") == ["verification"]
+    assert facts.categories("10690006") == ["marketing", "notification", "verification"]
+    assert facts.categories("10690001") == []
+    marketing = row("first", "first", "10690015", "10690015", "first", "s", "o", MARKETING, 20, "")
+    alerts = [alert for n in range(4) for alert in signs.tallies([marketing], BEGIN + n)]
+    assert [alert.alert for alert in alerts] == ["verification_turned"]
+    store.close()
+
+
+def test_memory_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spread, "MOST_TEXTS", 30)
+    monkeypatch.setattr(spread, "MOST_OF_ONE", 20)
+    monkeypatch.setattr(surge, "MOST_ACCOUNTS", 25)
+    monkeypatch.setattr(turning, "MOST_CHANNELS", 25)
+    signs = Signs(SignsOptions(), store)
+    for n in range(100):
+        letters = "".join(chr(0x4E00 + (n * 131 + k * k * 7) % 9000) for k in range(30))
+        rows = [row(f"a{n}-{m}", "e", f"p{n}-{m}", f"p{n}-{m}1", "h", f"s{n}-{m}", f"o{m}", MARKETING, 5, letters)
+                for m in range(30)]  # fmt: skip
+        signs.tallies(rows, BEGIN + 60 * n)
+        signs.journal([(n + 1, "violation", violation(f"a{n}-0", f"x{n}", BEGIN + 60 * n))], BEGIN + 60 * n)
+    assert len(signs._spread._texts) == 30
+    assert all(len(text.messages) <= 20 >= len(text.owners) for text in signs._spread._texts.values())
+    assert len(signs._spread._keys) <= 30 * 6
+    assert len(signs._surge._accounts) == 25
+    assert len(signs._turning._ports) == len(signs._turning._numbers) == 25
+    signs.save()
+    again = Signs(SignsOptions(), store)
+    assert len(again._spread._texts) == 30
+    assert again._turning.dump() == signs._turning.dump()
+    store.close()
+
+
+def test_samples_beyond_what_may_be_looked_at_are_left_out_in_turns(store: Store) -> None:
+    signs = Signs(SignsOptions(), store)
+    looked: list[str] = []
+    monkey = signs._spread._sampler
+    monkey.text = lambda pdu, account: looked.append(account) or ""  # type: ignore[method-assign,func-returns-value]
+    rows = [row(f"a{n}", "e", "1069", "10691", "h", "s", "o", MARKETING, 1, "") for n in range(4000)]
+    for sweep in range(4):
+        signs.tallies(rows, BEGIN + 10 * sweep)
+    # 200 a second: half of 4,000 in ten seconds, the other half the next time; as many as a minute's at first.
+    assert len(looked) == 4000 + 3 * 2000
+    assert set(looked[4000:8000]) == {f"a{n}" for n in range(4000)}
+    store.close()
