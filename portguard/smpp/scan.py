@@ -26,7 +26,9 @@ from portguard.smpp.constants import (
     ESME_ROK,
     REPLACE_SM,
     SUBMIT_SM,
+    TLV_CALLBACK_NUM_ATAG,
     TLV_MESSAGE_PAYLOAD,
+    TLV_QOS_TIME_TO_LIVE,
     TLV_SAR_MSG_REF_NUM,
     TLV_SAR_SEGMENT_SEQNUM,
     TLV_SAR_TOTAL_SEGMENTS,
@@ -56,6 +58,9 @@ class Scan:
         self.own2: i64 = own_tags[2]
         self.own3: i64 = own_tags[3]
         self.command_id: i64 = 0
+        # The PDU itself; of a replace_sm `end` is after what was known of its original.
+        self.start: i64 = 0
+        self.end: i64 = 0
         self.source_ton: i64 = 0
         self.source_npi: i64 = 0
         self.source_start: i64 = 0
@@ -69,6 +74,10 @@ class Scan:
         self.esm_class: i64 = 0
         self.schedule_start: i64 = 0
         self.schedule_end: i64 = 0
+        self.validity_start: i64 = 0
+        self.validity_end: i64 = 0
+        # qos_time_to_live (§5.3.2.9) in seconds, -1 for none: the validity_period of data_sm.
+        self.time_to_live: i64 = -1
         self.registered_delivery: i64 = 0
         self.data_coding: i64 = 0
         self.default_msg_id: i64 = 0
@@ -77,9 +86,12 @@ class Scan:
         self.sm_start: i64 = 0
         self.sm_end: i64 = 0
         self.tlv_start: i64 = 0
-        self.payload_start: i64 = 0
-        self.payload_end: i64 = 0
         self.payloads: i64 = 0
+        # The octets of the message, in short_message or else in message_payload. `ambiguous`: there is text in more
+        # than one place, or a SAR TLV more than once, and who reads on may take the other.
+        self.body_start: i64 = 0
+        self.body_end: i64 = 0
+        self.ambiguous = False
         self.own_tags: i64 = 0
         # SAR TLVs (§5.3.2.22-24): is there any, and what they say; -1 where one is missing or of a wrong length.
         self.sar = False
@@ -101,15 +113,17 @@ class Scan:
         self.esm_class = 0
         self.schedule_start = 0
         self.schedule_end = 0
+        self.validity_start = 0
+        self.validity_end = 0
+        self.time_to_live = -1
         self.data_coding = 0
         self.default_msg_id = 0
         self.message_id_start = 0
         self.message_id_end = 0
         self.sm_start = 0
         self.sm_end = 0
-        self.payload_start = 0
-        self.payload_end = 0
         self.payloads = 0
+        self.ambiguous = False
         self.own_tags = 0
         self.sar = False
         self.sar_reference = -1
@@ -133,6 +147,8 @@ def cstring_end(buf: bytes, pos: i64, end: i64, longest: i64) -> i64:
 def scan_message(s: Scan, buf: bytes, pos: i64, end: i64, command_id: i64) -> i64:
     """Read submit_sm, data_sm, replace_sm or submit_multi."""
     s.reset(command_id)
+    s.start = pos
+    s.end = end
     if command_id == SUBMIT_SM:
         return scan_submit(s, buf, pos + HEADER, end)
     if command_id == DATA_SM:
@@ -166,9 +182,11 @@ def scan_submit_rest(s: Scan, buf: bytes, pos: i64, end: i64) -> i64:
         return ESME_RINVSCHED
     s.schedule_start = pos + 3
     s.schedule_end = at
+    s.validity_start = at + 1
     at = cstring_end(buf, at + 1, end, _TIME)
     if at < 0:
         return ESME_RINVEXPIRY
+    s.validity_end = at
     pos = at + 1
     if pos + 5 > end:
         return ESME_RINVMSGLEN
@@ -212,9 +230,11 @@ def scan_replace(s: Scan, buf: bytes, pos: i64, end: i64) -> i64:
         return ESME_RINVSCHED
     s.schedule_start = pos
     s.schedule_end = at
+    s.validity_start = at + 1
     at = cstring_end(buf, at + 1, end, _TIME)
     if at < 0:
         return ESME_RINVEXPIRY
+    s.validity_end = at
     pos = at + 1
     if pos + 3 > end:
         return ESME_RINVMSGLEN
@@ -323,8 +343,10 @@ def stated_version(buf: bytes, pos: i64, end: i64) -> i64:
 
 
 def scan_tlvs(s: Scan, buf: bytes, pos: i64, end: i64) -> i64:
-    """Optional parameters (§5.3.1) from `pos`: message_payload, SAR and portguard's own are noted."""
+    """Optional parameters (§5.3.1) from `pos`; then it is known which octets are the body."""
     s.tlv_start = pos
+    s.body_start = s.sm_start
+    s.body_end = s.sm_end
     while pos < end:
         if pos + 4 > end:
             return ESME_RINVOPTPARSTREAM
@@ -335,20 +357,37 @@ def scan_tlvs(s: Scan, buf: bytes, pos: i64, end: i64) -> i64:
             return ESME_RINVOPTPARSTREAM
         if tag == TLV_MESSAGE_PAYLOAD:
             s.payloads += 1
-            s.payload_start = start
-            s.payload_end = pos
-        elif tag == TLV_SAR_MSG_REF_NUM:
-            s.sar = True
-            if pos - start == 2:
-                s.sar_reference = i64(buf[start]) << 8 | i64(buf[start + 1])
-        elif tag == TLV_SAR_TOTAL_SEGMENTS:
-            s.sar = True
-            if pos - start == 1:
-                s.sar_total = i64(buf[start])
-        elif tag == TLV_SAR_SEGMENT_SEQNUM:
-            s.sar = True
-            if pos - start == 1:
-                s.sar_index = i64(buf[start])
+            if s.payloads > 1 or s.sm_end > s.sm_start:
+                s.ambiguous = True
+            if s.sm_end == s.sm_start:
+                s.body_start = start
+                s.body_end = pos
         elif tag == s.own0 or tag == s.own1 or tag == s.own2 or tag == s.own3:
             s.own_tags += 1
+        elif tag <= TLV_CALLBACK_NUM_ATAG:
+            scan_rare(s, buf, tag, start, pos)
     return ESME_ROK
+
+
+def scan_rare(s: Scan, buf: bytes, tag: i64, start: i64, end: i64) -> None:
+    """The value buf[start:end] of one of the lower tags: SAR, a time to live, the text beside a callback number."""
+    length: i64 = end - start
+    if tag == TLV_SAR_MSG_REF_NUM:
+        s.ambiguous = s.ambiguous or s.sar_reference >= 0
+        s.sar = True
+        if length == 2:
+            s.sar_reference = i64(buf[start]) << 8 | i64(buf[start + 1])
+    elif tag == TLV_SAR_TOTAL_SEGMENTS:
+        s.ambiguous = s.ambiguous or s.sar_total >= 0
+        s.sar = True
+        if length == 1:
+            s.sar_total = i64(buf[start])
+    elif tag == TLV_SAR_SEGMENT_SEQNUM:
+        s.ambiguous = s.ambiguous or s.sar_index >= 0
+        s.sar = True
+        if length == 1:
+            s.sar_index = i64(buf[start])
+    elif tag == TLV_QOS_TIME_TO_LIVE and length == 4:
+        s.time_to_live = be32(buf, start)
+    elif tag == TLV_CALLBACK_NUM_ATAG and length > 1:
+        s.ambiguous = True

@@ -105,8 +105,24 @@ def canonical(text: str) -> str:
     return text.translate(_folds().translation)
 
 
+@cache
+def _settled() -> re.Pattern[str]:
+    """Texts that are their own canonical form: letters, digits and hanzi of which none folds."""
+    folding, spans, first = _folds().translation, [], -1
+    for code in range(0x10001):
+        settled = code not in folding and code < 0x10000 and chr(code).isalnum()
+        if settled and first < 0:
+            first = code
+        elif not settled and first >= 0:
+            spans.append(f"{re.escape(chr(first))}-{re.escape(chr(code - 1))}")
+            first = -1
+    return re.compile(f"[{''.join(spans)}]*")
+
+
 def canonical_signature(text: str) -> str:
     """The canonical form of a signature: letters, digits and hanzi only, without the dots and spaces between them."""
+    if _settled().fullmatch(text) is not None:
+        return text
     return "".join(filter(str.isalnum, canonical(text)))
 
 
@@ -141,7 +157,8 @@ def layout(text: str) -> str:
 
 def shadow(text: str) -> str:
     """`text` folded where that leaves it as long as before; what folds into nothing is U+200B."""
-    return _replaced(text, *_shadow_replacing())
+    # Not by a pattern as `layout`: one of thousands of characters tries them one by one.
+    return text.translate(_shadow_table())
 
 
 def _replaced(text: str, pattern: re.Pattern[str], into: dict[str, str]) -> str:
@@ -157,11 +174,6 @@ def _replacing(table: dict[int, str]) -> tuple[re.Pattern[str], dict[str, str]]:
 @cache
 def _layout_replacing() -> tuple[re.Pattern[str], dict[str, str]]:
     return _replacing(_layout_table())
-
-
-@cache
-def _shadow_replacing() -> tuple[re.Pattern[str], dict[str, str]]:
-    return _replacing(_shadow_table())
 
 
 def bracket_or_width_only(a: str, b: str) -> bool:

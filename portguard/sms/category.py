@@ -5,6 +5,8 @@ permitted" is one index into 80 octets. Both orders are frozen: evidence and the
 """
 
 import csv
+from collections.abc import Iterable
+from functools import lru_cache
 from importlib import resources
 from typing import Final
 
@@ -45,25 +47,40 @@ def name(category: int, industry: int) -> str:
     return CATEGORY_NAMES[category]
 
 
-def table(names: list[str]) -> bytes:
-    """80 octets, 1 at `category * 16 + industry` where `names` permit that content; no names permit everything.
+def packed(names: Iterable[str]) -> bytes:
+    """One octet a name, `category * 16 + industry`; ValueError names the choices."""
+    return bytes(category * INDUSTRIES + industry for category, industry in map(parse, names))
+
+
+def unpacked(codes: bytes) -> list[str]:
+    """The names that `packed` made these octets of."""
+    return [name(code >> 4, code & 15) for code in codes]
+
+
+@lru_cache(maxsize=4096)
+def permits(codes: bytes) -> bytes:
+    """80 octets, 1 at `category * 16 + industry` where `packed` names permit that content; no names permit everything.
 
     Unknown content is always permitted here (what becomes of it is a setting of its own). A bare category permits all
     its industries; a category with an industry permits that one and content whose industry was not identified.
     """
-    if not names:
+    if not codes:
         return b"\x01" * SLOTS
     permitted = bytearray(SLOTS)
     permitted[UNKNOWN * INDUSTRIES : (UNKNOWN + 1) * INDUSTRIES] = b"\x01" * INDUSTRIES
-    for entry in names:
-        category, industry = parse(entry)
-        start = category * INDUSTRIES
+    for code in codes:
+        start = code - code % INDUSTRIES
         permitted[start] = 1
-        if industry:
-            permitted[start + industry] = 1
-        else:
+        if code == start:
             permitted[start : start + INDUSTRIES] = b"\x01" * INDUSTRIES
+        else:
+            permitted[code] = 1
     return bytes(permitted)
+
+
+def table(names: Iterable[str]) -> bytes:
+    """`permits` of the content that has these names."""
+    return permits(packed(names))
 
 
 def load_default() -> list[tuple[str, int, int, int]]:

@@ -32,6 +32,7 @@ _BINARY: Final = 7
 _NOT_TEXT: Final = 8
 _CODEC: Final = {CHARSET_LATIN1: "latin-1", CHARSET_ASCII: "ascii", CHARSET_UTF8: "utf-8", CHARSET_GBK: "gbk"}
 _BOM: Final = b"\xfe\xff"
+_SWAPPED: Final = b"\xff\xfe"
 
 
 def _group(data_coding: int) -> int:
@@ -65,9 +66,10 @@ def _meaning(data_coding: int, charset: int) -> int:
 def decode(body: bytes, data_coding: int, charset: int, udh: int = 0) -> bytes | None:
     """`body` (after its user data header of `udh` octets) as UTF-16BE, or None when it is no text under that coding.
 
-    Not text: an odd length or a lone surrogate under UCS-2, an octet above 0x7F under GSM 7-bit or ASCII, unsound
-    UTF-8 or GBK, binary and reserved codings. One leading byte order mark under UCS-2 is dropped. `udh` matters only
-    to packed GSM septets, which begin on a septet boundary after it.
+    Not text: an odd length, a lone surrogate or the byte order mark of the other order (which handsets heed) under
+    UCS-2, an octet above 0x7F under GSM 7-bit or ASCII, unsound UTF-8 or GBK, binary and reserved codings. One leading
+    byte order mark under UCS-2 is dropped. `udh` matters only to packed GSM septets, which begin on a septet boundary
+    after it.
     """
     if data_coding == 8:
         return _ucs2(body)
@@ -86,7 +88,7 @@ def decode(body: bytes, data_coding: int, charset: int, udh: int = 0) -> bytes |
 
 
 def _ucs2(body: bytes) -> bytes | None:
-    if not is_sound(body):
+    if body[:2] == _SWAPPED or not is_sound(body):
         return None
     return body[2:] if body[:2] == _BOM else body
 
@@ -113,8 +115,14 @@ def ascii_brackets(data_coding: int, charset: int) -> bool:
 
 
 def octets_join(data_coding: int, charset: int) -> bool:
-    """Whether the octets of parts may be joined before they are decoded: not packed septets, which begin anew."""
-    return _meaning(data_coding, charset) != CHARSET_GSM7_PACKED
+    """Whether the octets of parts may be joined before they are decoded: not packed septets, which begin anew, and not
+    GBK, where half a character at the seam would shift all that follows for who reads the parts one by one."""
+    return _meaning(data_coding, charset) not in (CHARSET_GSM7_PACKED, CHARSET_GBK)
+
+
+def begins_anew(body: bytes, data_coding: int, charset: int) -> bool:
+    """Whether a part reads alike by itself and behind the one before it: whole UCS-2 units, in the usual order."""
+    return _meaning(data_coding, charset) != _UCS2 or (len(body) % 2 == 0 and body[:2] != _SWAPPED)
 
 
 def is_binary(data_coding: int) -> bool:

@@ -1,12 +1,14 @@
 """The text of a long message from the bodies of its parts.
 
-Parts are cut by octets, not by characters: a surrogate pair, a UTF-8 or a GBK character may be split, so neighbours of
-one data_coding are joined before they are decoded. Packed septets begin anew in every part.
+Handsets decode each part by itself, so what is judged must be what they show. A surrogate pair or a UTF-8 character may
+be split, which harms none but itself: neighbours of one data_coding are joined before they are decoded. A UCS-2 unit or
+a GBK character may not be: the rest of the part would read otherwise than as a whole. Packed septets begin anew.
 """
 
 from collections.abc import Sequence
+from itertools import repeat
 
-from portguard.sms.charset import decode, octets_join
+from portguard.sms.charset import begins_anew, decode, octets_join
 
 _LONGEST_CHARACTER = 4
 
@@ -18,6 +20,8 @@ def joined(
     `partial` the last character may be incomplete and is left out then."""
     texts = []
     start = 0
+    if not all(map(begins_anew, bodies, codings, repeat(charset))):
+        return None
     while start < len(bodies):
         coding = codings[start]
         stop = start + 1

@@ -62,7 +62,7 @@ def unpack(octets: bytes, fill: int = 0) -> bytes:
     A last septet that ends with the last octet is padding when it is a carriage return, which §6.1.2.3.1 asks for, or
     when it is zero, which is seen as often.
     """
-    count = (len(octets) * 8 - fill) // 7
+    count = max(0, (len(octets) * 8 - fill) // 7)
     septets = bytearray(count)
     window = 0
     for index in range(count):

@@ -27,7 +27,9 @@ from mypy_extensions import i64
 from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, fold_elsewhere, word_table
 from portguard.sms.category import INDUSTRIES, MARKETING, UNKNOWN, VERIFICATION, WORD_LIMIT, word_error
 from portguard.sms.pair_filter import LONGER, PAIR_MULTIPLIER, SECOND, WHOLE, pair_filter
+from portguard.sms.sight import in_sight
 from portguard.sms.text import after_signature
+from portguard.sms.trie import FREE, MULTIPLIER, NODE_BITS, NODE_MASK, PAIR, SYMBOL_BITS, trie
 
 THRESHOLD: Final = 4
 MARKETING_THRESHOLD: Final = 6
@@ -40,16 +42,9 @@ WARNING_LIMIT: Final = 4
 WEAK_LIMIT: Final = 2
 WEIGHT_LIMIT: Final = 10
 
+_OVERRIDE: Final = 0x202E
 NUMBER: Final = 0x23
 START: Final = 0x10000
-SYMBOL_BITS: Final = 17
-# A step of the trie is one number, (what it starts from and the next symbol) << NODE_BITS | the node it leads to; the
-# first step takes two symbols at once. A multiplier of 21 bits keeps the product of a 41-bit key in an i64.
-PAIR: Final = 1 << 40
-NODE_BITS: Final = 20
-NODE_MASK: Final = 0xFFFFF
-FREE: Final = -1
-MULTIPLIER: Final = 0x1E3779
 CATEGORIES: Final = 5
 TEXT_LIMIT: Final = 40000  # symbols of one text that are read; the largest PDU carries less
 
@@ -72,6 +67,7 @@ class Lexicon:
         self._hit_count: i64 = 0
         self._covered: list[int] = []
         self._explaining: bool = False
+        self._turned: bool = False
         self._totals: vec[i64] = vec[i64]([0] * CATEGORIES)
         self._against: vec[i64] = vec[i64]([0] * CATEGORIES)
         self._weak: vec[i64] = vec[i64]([0] * CATEGORIES)
@@ -95,50 +91,26 @@ class Lexicon:
         return {word: entries for word, entries in rows.items() if any(weight for _, weight in entries.values())}
 
     def _build(self, rows: dict[str, dict[int, tuple[int, int]]]) -> None:
-        """Fill the pair filter, the trie (one open-addressed table) and the weights."""
+        """Fill the pair filter, the trie and the weights."""
         spellings = {word: self._spell(word) for word in rows}
         self._pairs = pair_filter(list(spellings.values()))
         self._pair_mask = len(self._pairs) - 1
-
-        size = 1024
-        total = sum(map(len, spellings.values()))
-        while size < 2 * total:
-            size *= 2
-        self._mask: i64 = size - 1
-        self._steps: vec[i64] = vec[i64]([FREE] * size)
-        nodes = [0]
-        self._words: list[str] = [""]
+        steps, nodes = trie(list(spellings.values()))
+        self._steps: vec[i64] = vec[i64](steps)
+        self._mask: i64 = len(steps) - 1
+        self._nodes: vec[i64] = vec[i64](nodes)
+        self._words: list[str] = ["", *spellings]
         first_entry: list[int] = [0, 0]
         entries: list[int] = []
-        for word, symbols in spellings.items():
-            node = self._step(PAIR | symbols[0] << SYMBOL_BITS | symbols[1], nodes)
-            for symbol in symbols[2:]:
-                nodes[node] |= 1
-                node = self._step(node << SYMBOL_BITS | symbol, nodes)
-            nodes[node] |= len(self._words) << 1
-            self._words.append(word)
+        for word in spellings:
             for category, (industry, weight) in sorted(rows[word].items()):
                 if weight:
                     entries.append((weight + WEIGHT_LIMIT) << 8 | category * INDUSTRIES + industry)
             first_entry.append(len(entries))
-        self._nodes: vec[i64] = vec[i64](nodes)
         self._first: vec[i64] = vec[i64](first_entry)
         self._entries: vec[i64] = vec[i64](entries)
         self._stamps: vec[i64] = vec[i64]([0] * len(self._words))
         self._hits: vec[i64] = vec[i64]([0] * len(self._words))
-
-    def _step(self, key: int, nodes: list[int]) -> int:
-        """The node that `key` leads to, a new one when the table has none."""
-        wanted: i64 = key
-        slot: i64 = (wanted * MULTIPLIER >> 22) & self._mask
-        while self._steps[slot] != FREE and self._steps[slot] >> NODE_BITS != wanted:
-            slot = (slot + 1) & self._mask
-        if self._steps[slot] == FREE:
-            if len(nodes) >> NODE_BITS:
-                raise ValueError("the word list is too long")
-            self._steps[slot] = wanted << NODE_BITS | len(nodes)
-            nodes.append(0)
-        return int(self._steps[slot] & NODE_MASK)
 
     def _spell(self, word: str) -> list[int]:
         """The symbols of a word of the list, in which # stands for a number; breaks at its ends are dropped."""
@@ -149,7 +121,17 @@ class Lexicon:
         return found[1:] if found and found[0] == BREAK else found
 
     def classify(self, raw: bytes) -> i64:
-        """category * 16 + industry of a text in sound UTF-16BE; 0 when its words do not say."""
+        """category * 16 + industry of a text in sound UTF-16BE; 0 when its words do not say. A text that is turned
+        around for the eye is read both ways."""
+        found = self._told(raw)
+        if self._turned:
+            shown = in_sight(raw.decode("utf-16-be", "replace")).encode("utf-16-be", "replace")
+            other = self._told(shown)
+            if found == UNKNOWN or other >> 4 == MARKETING:
+                return other
+        return found
+
+    def _told(self, raw: bytes) -> i64:
         self._read(raw)
         self._match()
         if self._hit_count < 2:
@@ -190,8 +172,7 @@ class Lexicon:
         count: i64 = 0
         found: i64 = 0
         previous: i64 = BREAK
-        in_letters = False
-        open_pair = False
+        in_letters = open_pair = self._turned = False
         position: i64 = after_signature(raw, end)
         while position + 1 < end:
             unit: i64 = i64(read_i16_be(raw, position)) & 0xFFFF
@@ -206,6 +187,8 @@ class Lexicon:
                     symbol |= START
                     in_letters = True
             elif symbol == DELETED:
+                if unit == _OVERRIDE:
+                    self._turned = True
                 continue
             else:
                 in_letters = False

@@ -12,6 +12,8 @@ import re
 from typing import Final, NamedTuple
 
 from portguard.sms.canonical import layout, shadow
+from portguard.sms.category import INDUSTRIES, MARKETING
+from portguard.sms.lexicon import Lexicon
 from portguard.sms.template_index import Index
 
 VARIABLE_LIMIT: Final = 40
@@ -82,6 +84,15 @@ class Template:
         if simple and not last.link and 0 < len(plain) - len(literals[-1]) - start <= last.limit:
             return True
         return self._fits_somehow(message)
+
+    def filled(self, text: str) -> list[str]:
+        """What stands for the variables in a message that fits, each as short as it can be."""
+        rest = _plain(layout(text))[len(self.literals[0]) :]
+        found = []
+        for literal in self.literals[1:-1]:
+            value, _, rest = (rest[0:1], "", rest[1:]) if not literal else rest.partition(literal)
+            found.append(value)
+        return [*found, rest.removesuffix(self.literals[-1])]
 
     def _fits_somehow(self, message: "Message") -> bool:
         """As `fits`, following every way to divide the text between the variables."""
@@ -216,3 +227,17 @@ def _after(literal: str, plain: str, positions: int) -> int:
         found |= 1 << at
         at = plain.find(literal, at + 1)
     return (found & positions) << len(literal)
+
+
+def content_of(templates: Templates, raw: bytes, lexicon: Lexicon) -> int:
+    """category * 16 + industry of the template that fits the UTF-16BE text, -1 when none does: nor does one that fits
+    with variables that hold an offer, by the words of the `lexicon`, unless it is one for offers."""
+    text = raw.decode("utf-16-be", "replace")
+    found = templates.match(text)
+    if found is None:
+        return -1
+    if found.category != MARKETING:
+        filled = "，".join(found.filled(text)).encode("utf-16-be", "replace")
+        if lexicon.classify(filled) >> 4 == MARKETING:
+            return -1
+    return found.category * INDUSTRIES + found.industry

@@ -10,14 +10,19 @@ from typing import Final
 from librt.strings import read_i16_be
 from mypy_extensions import i64
 
-from portguard.sms.canonical import DELETED, ELSEWHERE, fold_elsewhere, fold_table
+from portguard.sms import sight
+from portguard.sms.canonical import BREAK, DELETED, ELSEWHERE, fold_table, word_table
 
 OPEN: Final = 0x3010
 CLOSE: Final = 0x3011
 ASCII_OPEN: Final = 0x5B
 ASCII_CLOSE: Final = 0x5D
 SPACE: Final = 0x20
-_ZEROS: Final = b"\x00\x30" * 32
+BOM: Final = 0xFEFF
+SWAPPED_BOM: Final = 0xFFFE
+WIDE_CLOSE: Final = 0xFF3D
+# A closing bracket no further from the head than this may be half of a pair.
+HALF_LIMIT: Final = 26
 # A disguised signature of more characters than this is none: what is on file is far shorter.
 DISGUISE_LIMIT: Final = 64
 # A bracket at the head of more characters than this is content, and no signature that needs to be left out of it.
@@ -28,9 +33,12 @@ class Text:
     """The text of one message, loaded again and again into one object; every attribute is renewed by `load`.
 
     `head` and `tail` are raw slices, b"" where there is none or the pair is empty, which `has_head` and `has_tail` tell
-    apart. A pair that is the whole text is a head only. `unclosed`: the text begins with an opening bracket that is
-    never closed. `disguised`: in the canonical form an end is bracketed that is not in the raw text; then
-    `disguised_head` or `disguised_tail` holds what is between those brackets, as written.
+    apart. A pair that is the whole text is a head only. `unclosed`: the text begins with an opening bracket, and is too
+    short to tell that it will not be closed. `disguised`: an end looks bracketed that is not in the raw text; then
+    `disguised_head` or `disguised_tail` holds what is between those brackets, as written (`ornamental`: between other
+    symbols). `beside` is what looks like another signature right behind the head or before the tail, "" for none.
+    `head_end` and `tail_start` are the offsets behind the pair at the head and of the one at the tail, 0 and the end
+    where there is none.
     """
 
     raw: bytes
@@ -38,38 +46,47 @@ class Text:
     tail: bytes
     has_head: bool
     has_tail: bool
+    head_end: i64
+    tail_start: i64
     unclosed: bool
     disguised: bool
     disguised_head: str
     disguised_tail: str
+    ornamental: bool
+    beside: str
     _fold: bytes
-    _elsewhere: dict[int, bytes]
+    _words: bytes
 
     def __init__(self) -> None:
         self._fold = fold_table()
-        self._elsewhere = fold_elsewhere()
+        self._words = word_table()
         self.raw = b""
         self.head = b""
         self.tail = b""
         self.has_head = False
         self.has_tail = False
+        self.head_end = 0
+        self.tail_start = 0
         self.unclosed = False
         self.disguised = False
         self.disguised_head = ""
         self.disguised_tail = ""
+        self.ornamental = False
+        self.beside = ""
 
     def load(self, raw: bytes, ascii_brackets: bool) -> None:
         """Read `raw`, sound UTF-16BE; `ascii_brackets` makes [ ] the pair, as for codings that cannot carry 【】."""
         self.raw = raw
-        self.head = b""
-        self.tail = b""
-        self.has_head = False
-        self.has_tail = False
-        self.unclosed = False
+        self.head = self.tail = b""
+        self.has_head = self.has_tail = self.unclosed = False
+        self.head_end, self.tail_start = 0, len(raw)
         if self.disguised:
             self.disguised = False
             self.disguised_head = ""
             self.disguised_tail = ""
+            self.ornamental = False
+        if self.beside != "":
+            self.beside = ""
         opening: i64 = OPEN
         closing: i64 = CLOSE
         if ascii_brackets:
@@ -92,9 +109,9 @@ class Text:
             if position < end:
                 self.has_head = True
                 self.head = raw[begin + 2 : position]
-                body = position + 2
+                self.head_end = body = position + 2
             else:
-                self.unclosed = True
+                self.unclosed = end - begin <= 2 * DISGUISE_LIMIT
         if body >= end:
             return
         last: i64 = i64(read_i16_be(raw, end - 2)) & 0xFFFF
@@ -105,74 +122,84 @@ class Text:
             if position >= body:
                 self.has_tail = True
                 self.tail = raw[position + 2 : end - 2]
-        # What follows is for text that ends otherwise than it reads; a first and a last unit that fold into nothing
-        # special settle it.
-        if not self.has_head:
-            unit = i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF
-            if unit == OPEN or unit == DELETED or unit == ELSEWHERE:
-                body = self._find_disguised_head(begin, end)
+                self.tail_start = position
+        # The rest is for text that reads otherwise than it is written; the units at its ends settle it for nearly all.
+        if self.has_head:
+            self._look_behind(body, end)
+        else:
+            kind: i64 = i64(read_i16_be(self._words, unit * 2)) & 0xFFFF
+            if kind <= BREAK or kind == ELSEWHERE or self._half_bracketed(begin, end):
+                body = self._look_at_head(begin, end)
+            if self.has_tail:
+                self._look_before(body, position)
         if not self.has_tail:
-            last = i64(read_i16_be(self._fold, last * 2)) & 0xFFFF
-            if last == CLOSE or last == DELETED or last == ELSEWHERE:
-                self._find_disguised_tail(body, end)
+            self._look_at_tail(body, end, last)
 
-    def _find_disguised_head(self, begin: i64, end: i64) -> i64:
-        """Set `disguised_head` when the canonical form is bracketed at its head; the offset after it, or `begin`."""
+    def digits_name(self) -> bool:
+        """Is there a digit in what only looks like a signature?"""
+        if self.disguised or self.beside != "":
+            for letter in self.disguised_head + self.disguised_tail + self.beside:
+                if "0" <= letter <= "9":
+                    return True
+        return False
+
+    def _look_at_head(self, begin: i64, end: i64) -> i64:
+        """What a reader takes for a signature at the head; the offset behind it, or `begin`."""
+        text = self.raw[begin:end].decode("utf-16-be", "replace")
+        found = sight.head(text)
+        if found is None:
+            return begin
+        self.disguised = True
+        self.disguised_head = found.written
+        self.ornamental = found.ornamental
+        return begin + len(text[: found.end].encode("utf-16-be", "replace"))
+
+    def _look_at_tail(self, begin: i64, end: i64, last: i64) -> None:
+        """What a reader takes for a signature at the tail; `last` is the last unit."""
+        last = i64(read_i16_be(self._fold, last * 2)) & 0xFFFF
+        if last == CLOSE or last == DELETED or last == ELSEWHERE:
+            self.disguised_tail = sight.tail(self.raw[begin:end].decode("utf-16-be", "replace"))
+            self.disguised = self.disguised or self.disguised_tail != ""
+
+    def _half_bracketed(self, begin: i64, end: i64) -> bool:
+        """Is there a closing bracket near the head, where no bracket has been opened?"""
         raw = self.raw
         position: i64 = begin
-        seen: i64 = 0
-        opened: i64 = -1
-        while position < end and seen <= DISGUISE_LIMIT:
-            unit: i64 = self._folded(position)
-            if opened >= 0:
-                if unit == CLOSE:
-                    self.disguised = True
-                    self.disguised_head = raw[opened:position].decode("utf-16-be")
-                    return position + 2
-                if unit != DELETED:
-                    seen += 1
-            elif unit == OPEN:
-                opened = position + 2
-            elif unit != DELETED and unit != SPACE:
-                return begin
+        if end > begin + 2 * HALF_LIMIT:
+            end = begin + 2 * HALF_LIMIT
+        while position < end:
+            unit: i64 = i64(read_i16_be(raw, position)) & 0xFFFF
+            if unit == CLOSE or unit == ASCII_CLOSE or unit == WIDE_CLOSE:
+                return True
             position += 2
-        return begin
+        return False
 
-    def _find_disguised_tail(self, begin: i64, end: i64) -> None:
-        """Set `disguised_tail` when the canonical form is bracketed at its tail, no earlier than `begin`."""
+    def _look_behind(self, position: i64, end: i64) -> None:
+        """Another signature right behind the one at the head."""
         raw = self.raw
-        position: i64 = end - 2
-        seen: i64 = 0
-        closed: i64 = -1
-        while position >= begin and seen <= DISGUISE_LIMIT:
-            unit: i64 = self._folded(position)
-            if closed >= 0:
-                if unit == OPEN:
-                    self.disguised = True
-                    self.disguised_tail = raw[position + 2 : closed].decode("utf-16-be")
-                    return
-                if unit != DELETED:
-                    seen += 1
-            elif unit == CLOSE:
-                closed = position
-            elif unit != DELETED and unit != SPACE:
+        start: i64 = position
+        while position < end:
+            unit: i64 = i64(read_i16_be(raw, position)) & 0xFFFF
+            kind: i64 = i64(read_i16_be(self._words, unit * 2)) & 0xFFFF
+            if kind > BREAK and kind != ELSEWHERE:
                 return
-            position -= 2
+            if i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF == OPEN:
+                self.beside = sight.behind(raw[start:end].decode("utf-16-be", "replace"))
+                return
+            position += 2
 
-    def _folded(self, position: i64) -> i64:
-        """The folded unit at an offset; either half of a surrogate pair is DELETED when the pair folds into nothing."""
+    def _look_before(self, begin: i64, position: i64) -> None:
+        """Another signature right before the one at the tail."""
         raw = self.raw
-        unit: i64 = i64(read_i16_be(raw, position)) & 0xFFFF
-        into: i64 = i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF
-        if into != ELSEWHERE or unit < 0xD800 or unit > 0xDFFF:
-            return into
-        first: i64 = position
-        if unit >= 0xDC00:
-            first -= 2
-        high: i64 = i64(read_i16_be(raw, first)) & 0x3FF
-        low: i64 = i64(read_i16_be(raw, first + 2)) & 0x3FF
-        octets = self._elsewhere.get(0x10000 + (high << 10) + low)
-        return DELETED if octets is not None and not octets else into
+        end: i64 = position
+        while position > begin:
+            position -= 2
+            unit: i64 = i64(read_i16_be(self._fold, (i64(read_i16_be(raw, position)) & 0xFFFF) * 2)) & 0xFFFF
+            if unit == CLOSE:
+                self.beside = sight.before(raw[begin:end].decode("utf-16-be", "replace"))
+                return
+            if unit != SPACE and unit != DELETED and unit != ELSEWHERE:
+                return
 
 
 def is_space(unit: i64) -> bool:
@@ -223,24 +250,36 @@ def is_sound(raw: bytes) -> bool:
     return True
 
 
-def shape_of(raw: bytes) -> bytes:
-    """UTF-16BE text with every ASCII digit made 0."""
-    end: i64 = len(raw)
-    parts: list[bytes] = []
-    start: i64 = 0
-    pos: i64 = 0
-    while pos + 1 < end:
-        if raw[pos] == 0 and 0x30 <= raw[pos + 1] <= 0x39:
-            first: i64 = pos
-            while pos + 1 < end and raw[pos] == 0 and 0x30 <= raw[pos + 1] <= 0x39:
-                pos += 2
-            parts.append(raw[start:first])
-            digits: i64 = (pos - first) >> 1
-            parts.append(_ZEROS[0 : digits * 2] if digits <= 32 else b"\x00\x30" * int(digits))
-            start = pos
-        else:
-            pos += 2
-    if start == 0:
-        return raw
-    parts.append(raw[start:end])
-    return b"".join(parts)
+def plain_utf16(buf: bytes, pos: i64, end: i64) -> bool:
+    """True for whole UTF-16BE units with no surrogate and no BOM of either order in front: text as it stands."""
+    if (end - pos) & 1 != 0:
+        return False
+    if pos < end:
+        first: i64 = i64(read_i16_be(buf, pos)) & 0xFFFF
+        if first == BOM or first == SWAPPED_BOM:
+            return False
+    while pos < end:
+        if i64(read_i16_be(buf, pos)) & 0xF800 == 0xD800:
+            return False
+        pos += 2
+    return True
+
+
+def holds_usual_hint(raw: bytes) -> bool:
+    """Does UTF-16BE text hold 退订 or 拒收 as nearly every offer does: behind a sign and before 回 or 请, or right
+    behind the letter to answer with? What is written otherwise is for `optout` to read."""
+    pos: i64 = len(raw) - 4
+    while pos >= 2:
+        unit: i64 = i64(read_i16_be(raw, pos)) & 0xFFFF
+        if unit == 0x9000 or unit == 0x62D2:
+            after: i64 = i64(read_i16_be(raw, pos + 2)) & 0xFFFF
+            before: i64 = i64(read_i16_be(raw, pos - 2)) & 0xFFFF
+            if after == (0x8BA2 if unit == 0x9000 else 0x6536) and (before < 0x80 or before >= 0xFF00):
+                if before == 0x54 or before == 0x44 or before == 0x4E or before == 0x52:  # T, D, N, R
+                    return True
+                if pos + 4 < len(raw):
+                    after = i64(read_i16_be(raw, pos + 4)) & 0xFFFF
+                    if after == 0x56DE or after == 0x8BF7:
+                        return True
+        pos -= 2
+    return False

@@ -8,6 +8,15 @@ from typing import Final
 
 CONCAT_8: Final = 0x00
 CONCAT_16: Final = 0x08
+# What `doubt_of` finds.
+NO_DOUBT: Final = 0
+UNREAD: Final = 1
+AMBIGUOUS: Final = 2
+
+# National language tables (§9.2.3.24.15-16) make other characters of the same septets; they are not read here.
+_LANGUAGES: Final = (0x24, 0x25)
+# Elements with content of their own: sounds, pictures, animations and objects (§9.2.3.24.10), and what goes to the SIM.
+_CONTENT: Final = frozenset([0x0C, 0x0E, 0x0F, 0x10, 0x11, 0x12, 0x14, 0x15, 0x16, 0x18, *range(0x70, 0x80)])
 
 
 def udh_length(body: bytes) -> int:
@@ -50,3 +59,24 @@ def concat(body: bytes) -> tuple[int, int, int, int] | None:
             found = (reference, width, total, index)
         position = start + length
     return found
+
+
+def doubt_of(header: bytes, binary: bool) -> int:
+    """May a handset show something else than the text behind this sound header, read as this package does?
+
+    UNREAD: another alphabet, or content in the header itself, which is nothing new to a sender of `binary` messages.
+    AMBIGUOUS: elements that join parts and do not agree, of which one reader takes the last and another the first.
+    """
+    places = set()
+    position = 1
+    while position < len(header):
+        identifier = header[position]
+        value = header[position + 2 : position + 2 + header[position + 1]]
+        if identifier in _LANGUAGES and any(value):
+            return UNREAD
+        if identifier in _CONTENT and not binary:
+            return UNREAD
+        if len(value) == {CONCAT_8: 3, CONCAT_16: 4}.get(identifier) and 0 < value[-1] <= value[-2]:
+            places.add(value[-3:])
+        position += 2 + len(value)
+    return AMBIGUOUS if len(places) > 1 else NO_DOUBT

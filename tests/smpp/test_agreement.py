@@ -1,5 +1,6 @@
 """The two readers of message PDUs, `scan` on the hot path and `pdu` elsewhere, are of one mind on any bytes."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def _check(octets: bytes) -> None:
     assert found in (status, RECIPIENT.get(status, status))
 
 
+@pytest.mark.slow
 @given(messages)
 @settings(max_examples=200)
 def test_they_read_the_same(pdu: Pdu) -> None:
@@ -56,7 +58,11 @@ def test_they_read_the_same(pdu: Pdu) -> None:
     assert scan.default_msg_id == pdu.integer("sm_default_msg_id")
     payloads = [value for tag, value in pdu.tlvs if tag == c.TLV_MESSAGE_PAYLOAD]
     assert scan.payloads == len(payloads)
-    assert not payloads or buf[scan.payload_start : scan.payload_end] == payloads[-1]
+    short = pdu.octets("short_message")
+    assert buf[scan.body_start : scan.body_end] == (payloads[-1] if payloads and not short else short)
+    assert buf[scan.validity_start : scan.validity_end] == pdu.octets("validity_period")
+    lifetimes = [value for tag, value in pdu.tlvs if tag == c.TLV_QOS_TIME_TO_LIVE and len(value) == 4]
+    assert scan.time_to_live == (int.from_bytes(lifetimes[-1]) if lifetimes else -1)
     assert scan.own_tags == sum(tag in OWN for tag, _ in pdu.tlvs)
     recipients = pdu.fields.get("dest_address")
     if isinstance(recipients, list):
@@ -66,6 +72,7 @@ def test_they_read_the_same(pdu: Pdu) -> None:
         assert buf[scan.dest_start : scan.dest_end] == pdu.octets("destination_addr")
 
 
+@pytest.mark.slow
 @given(messages, st.lists(st.tuples(st.integers(16, 400), st.integers(0, 255)), min_size=1, max_size=4))
 @settings(max_examples=300)
 def test_they_refuse_the_same_damage(pdu: Pdu, damage: list[tuple[int, int]]) -> None:

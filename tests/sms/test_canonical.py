@@ -145,6 +145,7 @@ def test_the_table_of_units_says_what_the_fold_says() -> None:
         assert int.from_bytes(table[2 * code : 2 * code + 2], "big") == ELSEWHERE
 
 
+@pytest.mark.slow
 @given(st.text(alphabet=st.one_of(st.sampled_from(SAMPLES), st.characters(codec="utf-16-be")), max_size=40))
 def test_the_fold_is_free_of_context(text: str) -> None:
     assert canonical(text) == "".join(map(canonical, text))
@@ -153,6 +154,7 @@ def test_the_fold_is_free_of_context(text: str) -> None:
     assert [what for what, _, _ in folds(text)] == [one for one in dict.fromkeys(text) if canonical(one) != one]
 
 
+@pytest.mark.slow
 @pytest.mark.may_skip
 def test_the_table_is_what_its_sources_make_of_it() -> None:
     pytest.importorskip("opencc")

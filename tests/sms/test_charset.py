@@ -1,7 +1,7 @@
 """Octets to text by data_coding: what decodes, what must not, and that nothing else ever happens."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portguard.sms import gsm7
@@ -50,6 +50,8 @@ def test_text_goes_out_and_comes_back(text: str, data_coding: int, charset: str)
         (b"\xd8\x3d\x00\x41", 8, "gsm7"),
         (b"\xdc\x00", 8, "gsm7"),
         (b"\x4e\xac\xd8\x3d", 8, "gsm7"),
+        (b"\xff\xfe" + "京".encode("utf-16-le"), 8, "gsm7"),  # which handsets read in the order it names
+        (b"\xff\xfe" + "京".encode("utf-16-le"), 0x18, "gsm7"),
         (b"\xa1\xbe", 0, "gsm7"),
         (b"\x80", 1, "gsm7"),
         (b"\x80", 0, "ascii"),
@@ -127,6 +129,7 @@ def test_which_codings_are_binary() -> None:
 
 
 @given(st.binary(max_size=300), st.integers(-1, 300), st.sampled_from(CHARSETS), st.integers(0, 20))
+@example(b"", 0, "gsm7-packed", 1)
 def test_any_octets_are_text_or_none(body: bytes, data_coding: int, charset: str, udh: int) -> None:
     text = read(body, data_coding, charset, udh)
     assert text is None or isinstance(text, str)

@@ -1,5 +1,7 @@
 """What kind of content a text is: the method, on lists small enough to reckon by hand, and the shipped words."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -199,3 +201,14 @@ def test_any_octets_are_read_within_their_bounds(raw: bytes) -> None:
 def test_the_largest_texts_are_read_to_their_end_or_limit(piece: str) -> None:
     raw = (piece * 40000)[:32000].encode("utf-16-be")
     assert 0 <= SHIPPED.classify(raw) < 80
+
+
+PIECES = ["满", "减", "0", "7", "39", "元", "a", "折", ".", " ", "验证码", "优惠", "TD", "１"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30), st.randoms(use_true_random=False))
+def test_which_digits_they_are_does_not_matter(parts: list[str], random: Random) -> None:
+    text = "".join(parts)
+    other = "".join(random.choice("0123456789") if "0" <= one <= "9" else one for one in text)
+    for lexicon in (SMALL, SHIPPED):
+        assert lexicon.classify(text.encode("utf-16-be")) == lexicon.classify(other.encode("utf-16-be"))

@@ -187,3 +187,18 @@ def test_limits_are_those_of_the_regular_expression(parts: list[tuple[str, int]]
     expression = "".join(f"{literal}.{{1,{limit}}}" for literal, limit in parts)
     written = "".join(f"{literal}{{v:{limit}}}" for literal, limit in parts)
     assert template(written).matches(text) == bool(re.fullmatch(expression, text, re.DOTALL))
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "filled"),
+    [
+        ("您的{a}，{b}到", "【青禾】您的包裹，明天到", ["包裹", "明天"]),
+        ("{a}您好", "王女士您好【青禾】", ["王女士"]),
+        ("{a}{b}到", "包裹到", ["包", "裹"]),
+        ("到了：{a}", "到了:包裹", ["包裹"]),
+        ("没有", "没有", [""]),
+    ],
+)
+def test_what_its_variables_hold(text: str, message: str, filled: list[str]) -> None:
+    assert template(text).matches(message)
+    assert template(text).filled(message) == filled

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portguard.sms.canonical import canonical
+from portguard.sms.canonical import canonical, canonical_signature
+from portguard.sms.sight import in_sight
 from portguard.sms.text import Text, after_signature
 
 
@@ -46,7 +47,7 @@ def ends(text: str, ascii_brackets: bool = False, into: Text | None = None) -> E
         ("您好【青禾】再见", Ends()),
         ("【青禾】您好【礼券】再见", Ends("青禾")),
         ("【青禾您好", Ends(unclosed=True)),
-        ("您好】", Ends()),
+        ("您好】", Ends(seen_head="您好")),
         ("您好", Ends()),
         ("", Ends()),
         ("   ", Ends()),
@@ -88,7 +89,7 @@ def test_square_brackets_where_the_coding_has_no_others(text: str, expected: End
         ("︻青禾︼您好", Ends(seen_head="青禾")),
         ("【青禾］您好", Ends(unclosed=True, seen_head="青禾")),
         ("\u200b【青禾】您好", Ends(seen_head="青禾")),
-        (" \u202e \ufeff［青\u200b禾］您好", Ends(seen_head="青\u200b禾")),
+        (" \u202d \ufeff［青\u200b禾］您好", Ends(seen_head="青\u200b禾")),
         ("\U000e0020【青禾】您好", Ends(seen_head="青禾")),
         ("您好［青禾］", Ends(seen_tail="青禾")),
         ("您好【青禾】\u200b \u2060", Ends(seen_tail="青禾")),
@@ -103,12 +104,68 @@ def test_square_brackets_where_the_coding_has_no_others(text: str, expected: End
         ("您好（青禾）", Ends()),
         ("《青禾》您好", Ends()),
         ("您好［青禾］。", Ends()),
-        ("🎉［青禾］您好🎉", Ends()),
+        ("🎉［青禾］您好🎉", Ends(seen_head="青禾")),
+        ("★ ※【青禾】您好", Ends(seen_head="青禾")),
+        ("。【青禾】您好【飞燕】", Ends(tail="飞燕", seen_head="青禾")),
+        ("您好，【青禾】您好【飞燕】", Ends(tail="飞燕")),
+        ("…" * 24 + "【青禾】您好", Ends(seen_head="青禾")),
+        ("…" * 25 + "【青禾】您好", Ends()),
+        ("★青禾★您好", Ends(seen_head="青禾")),
+        ("|青 禾|您好", Ends(seen_head="青 禾")),
+        ("⦋青禾⦌您好", Ends(seen_head="青禾")),
+        ("（青禾）您好", Ends(seen_head="青禾")),
+        ("“青禾”您好", Ends()),
+        ("★您好，青禾★", Ends()),
+        ("青禾】您好【飞燕】", Ends(tail="飞燕", seen_head="青禾")),
+        ("青禾］您好", Ends(seen_head="青禾")),
+        ("请看【1】和【2】", Ends(tail="2")),
+        ("\u202e【禾青】您好", Ends(seen_head="\u202e禾青")),
+        ("\u202e好您【禾青】\u202c再见", Ends(seen_head="青禾")),
+        ("\u202e好您\u202c【青禾】再见", Ends()),
         ("您好🎉", Ends()),
     ],
 )
 def test_brackets_that_only_a_reader_sees(text: str, expected: Ends) -> None:
     assert ends(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "beside"),
+    [
+        ("【青禾】【飞燕】您好", "飞燕"),
+        ("【青禾】 \n【飞燕】您好", "飞燕"),
+        ("【青禾】&🎉〖飞燕〗您好", "飞燕"),
+        ("【青禾】［飞\u200b燕］您好", "飞\u200b燕"),
+        ("【青禾】您好【飞燕】再见", ""),
+        ("【青禾】「飞燕」您好", ""),
+        ("【青禾】………………【飞燕】您好", "飞燕"),
+        ("【青禾】………………………【飞燕】您好", ""),
+        ("您好【飞燕】【青禾】", "飞燕"),
+        ("您好〔飞燕〕\u200b 【青禾】", "飞燕"),
+        ("您到【飞燕】。【青禾】", ""),
+        ("您好【青禾】", ""),
+        ("【青禾】", ""),
+        ("【青禾】😀", ""),
+    ],
+)
+def test_another_signature_right_beside_one(text: str, beside: str) -> None:
+    found = Text()
+    found.load("［飞燕］【】".encode("utf-16-be"), False)
+    found.load(text.encode("utf-16-be"), False)
+    assert found.beside == beside
+
+
+def test_names_between_mere_ornaments_are_told_from_those_in_brackets() -> None:
+    found = Text()
+    cases = {"★青禾★您好": True, "（青禾）您好": True, "★【青禾】您好": False, "青禾】您好": False}
+    for text, ornamental in cases.items():
+        found.load(text.encode("utf-16-be"), False)
+        assert (found.disguised_head, found.ornamental) == ("青禾", ornamental)
+
+
+def test_a_bracket_that_stays_open_for_long_is_no_beginning_of_a_signature() -> None:
+    assert ends("【" + "长" * 63).unclosed
+    assert not ends("【" + "长" * 64).unclosed
 
 
 def test_one_object_serves_message_after_message() -> None:
@@ -151,8 +208,10 @@ def test_any_text_reads_as_the_definition_says(text: str, ascii_brackets: bool) 
     assert (found.head, found.tail) == (head, tail)
     assert found.unclosed == (body.startswith(opening) and closing not in body)
     folded = canonical(text).strip()
-    if head is None and found.seen_head:
-        assert folded.startswith("【" + canonical(found.seen_head) + "】")
+    if head is None and canonical_signature(found.seen_head):
+        orders = (folded, canonical(in_sight(text)))
+        before = [order.partition(canonical(found.seen_head))[0] for order in orders]
+        assert any(not any(map(str.isalnum, ornaments)) for ornaments in before)
     if tail is None and found.seen_tail:
         assert folded.endswith("【" + canonical(found.seen_tail) + "】")
 

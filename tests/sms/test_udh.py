@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portguard.sms.udh import concat, udh_length
+from portguard.sms.udh import AMBIGUOUS, NO_DOUBT, UNREAD, concat, doubt_of, udh_length
 
 
 def header(*elements: bytes) -> bytes:
@@ -58,6 +58,43 @@ def test_sound_headers(body: bytes, length: int, part: tuple[int, int, int, int]
 def test_headers_that_run_beyond_an_end(body: bytes) -> None:
     assert udh_length(body) == -1
     assert concat(body) is None
+
+
+TURKISH = b"\x24\x01\x01"
+HINDI = b"\x25\x01\x06"
+
+
+@pytest.mark.parametrize(
+    ("elements", "binary", "doubt"),
+    [
+        ((), False, NO_DOUBT),
+        ((EIGHT,), False, NO_DOUBT),
+        ((PORTS, EIGHT), False, NO_DOUBT),
+        ((EIGHT, EIGHT), False, NO_DOUBT),
+        ((EIGHT, b"\x00\x03\x2a\x03\x02"), False, AMBIGUOUS),
+        ((EIGHT, b"\x00\x03\x2b\x03\x01"), False, AMBIGUOUS),
+        ((EIGHT, SIXTEEN), True, AMBIGUOUS),
+        ((EIGHT, b"\x00\x03\x2b\x00\x00"), False, NO_DOUBT),  # no part of anything: it is ignored
+        ((EIGHT, b"\x00\x02\x03\x02"), False, NO_DOUBT),
+        ((b"\x24\x01\x00", EIGHT), False, NO_DOUBT),
+        ((TURKISH,), False, UNREAD),
+        ((EIGHT, HINDI), True, UNREAD),
+        ((b"\x12\x04\x01\x01\xff\x00",), False, UNREAD),
+        ((b"\x14\x07\x01\x00\x10\x00\x09\x00\x00",), False, UNREAD),
+        ((b"\x14\x07\x01\x00\x10\x00\x09\x00\x00",), True, NO_DOUBT),
+        ((b"\x70\x00",), False, UNREAD),
+        ((b"\x70\x00",), True, NO_DOUBT),
+    ],
+)
+def test_what_a_handset_may_show_otherwise(elements: tuple[bytes, ...], binary: bool, doubt: int) -> None:
+    assert doubt_of(header(*elements), binary) == doubt
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_any_sound_header_is_doubted_or_not(body: bytes, binary: bool) -> None:
+    length = udh_length(body)
+    if length > 0:
+        assert doubt_of(body[:length], binary) in (NO_DOUBT, UNREAD, AMBIGUOUS)
 
 
 @given(st.binary(max_size=300))
