@@ -13,23 +13,38 @@ from pathlib import Path
 
 from portguard.registry.check_ports import check_ports, check_subleases
 from portguard.registry.check_scopes import check_scopes, check_signatures, check_templates
+from portguard.registry.dates import Calendar
 from portguard.registry.load import Registry, load
 from portguard.registry.model import EnterpriseRow
 from portguard.registry.problems import Problems
+from portguard.registry.progress import UNSEEN, Progress
 from portguard.registry.review import Review
 from portguard.registry.subscriber import region_prefix
 from portguard.sms.category import word_error
 
 
-def check_folder(folder: Path | str, country: str = "86") -> Review:
-    """Load and check the registry in `folder`."""
-    registry, problems = load(folder)
-    return check(registry, problems, country)
+def check_folder(
+    folder: Path | str,
+    country: str = "86",
+    calendar: Calendar | None = None,
+    place: Path | None = None,
+    progress: Progress = UNSEEN,
+) -> Review:
+    """Load and check the registry in `folder`. What does not fit into memory is put in `place`, or where the system has
+    its temporary files, until the review is closed."""
+    registry, problems = load(folder, progress)
+    return check(registry, problems, country, calendar, place)
 
 
-def check(registry: Registry, problems: Problems, country: str = "86") -> Review:
+def check(
+    registry: Registry,
+    problems: Problems,
+    country: str = "86",
+    calendar: Calendar | None = None,
+    place: Path | None = None,
+) -> Review:
     """Check every row against the others; `problems` are those of loading, and are among the review's errors."""
-    review = Review(registry, problems, country)
+    review = Review(registry, problems, country, calendar or Calendar("UTC"), place)
     _check_absent(review)
     _check_enterprises(review)
     _check_accounts(review)
@@ -53,7 +68,7 @@ def _check_absent(review: Review) -> None:
             review.warnings.add(table.name, 0, "", f"there is no such table: {off}")
     for name in ("enterprises", "accounts", "ports"):
         table = getattr(registry, name)
-        if table and table.complete and not table.rows:
+        if table and table.complete and not table.count:
             review.warn(table, 0, "", "has no rows: every message will be refused")
 
 
@@ -82,7 +97,8 @@ def _check_platform(review: Review, line: int, row: EnterpriseRow) -> None:
 
 def _check_accounts(review: Review) -> None:
     registry, table = review.registry, review.registry.accounts
-    senders = {row.holder for row in registry.ports.rows} | {row.lessee for row in registry.subleases.rows}
+    senders = {row.holder for row in registry.ports.rows}
+    senders.update(row.lessee for row in registry.subleases.rows)
     whole = registry.ports.complete and registry.subleases.complete
     lines: dict[str, int] = {}
     for line, row in table.numbered():

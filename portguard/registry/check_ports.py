@@ -4,25 +4,31 @@ A revoked row is history: its form and ids are checked, but it is in nobody's wa
 """
 
 from portguard.registry.dates import overlap
-from portguard.registry.model import PortRow, SubleaseRow
+from portguard.registry.model import SubleaseRow
 from portguard.registry.review import Review
 
 
 def check_ports(review: Review) -> None:
     """Holders on file, one row for a number on any day, sound dates, categories and regions."""
-    table = review.registry.ports
-    seen: dict[str, list[tuple[int, PortRow]]] = {}
+    table, enterprises = review.registry.ports, review.enterprises
     for line, row in table.numbered():
-        review.knows_enterprise(table, line, "holder", row.holder)
-        review.check_dates(table, line, row)
-        review.check_categories(table, line, "categories", row.categories)
-        review.check_regions(table, line, row.regions)
-        others = seen.setdefault(row.port, [])
-        for first, other in others:
-            if "revoked" not in (row.status, other.status) and overlap(row, other):
-                message = f"{row.port} is in row {first} already, held by {other.holder!r} on some of the same days"
-                review.error(table, line, "port", f"{message}; end that row with valid_until, or revoke it")
-        others.append((line, row))
+        if row.holder not in enterprises:
+            review.knows_enterprise(table, line, "holder", row.holder)
+        if row.valid_until is not None:
+            review.check_dates(table, line, row)
+        if row.categories:
+            review.check_categories(table, line, "categories", row.categories)
+        if row.regions:
+            review.check_regions(table, line, row.regions)
+    for places in review.port_places.repeated():
+        for place, index in enumerate(places):
+            row = table.rows[index]
+            for earlier in places[:place]:
+                other = table.rows[earlier]
+                if "revoked" not in (row.status, other.status) and overlap(row, other):
+                    first = f"{row.port} is in row {table.lines[earlier]} already, held by {other.holder!r}"
+                    remedy = "on some of the same days; end that row with valid_until, or revoke it"
+                    review.error(table, table.lines[index], "port", f"{first} {remedy}")
 
 
 def check_subleases(review: Review) -> None:
@@ -52,7 +58,7 @@ def _check_lessor(review: Review, line: int, row: SubleaseRow) -> None:
             f"no registered port covers {row.port}; a sublease is of a port on file or a longer one",
         )
         return
-    holders = review.holders.get(port, ())
+    holders = review.holders(port)
     if row.lessor in holders or any(True for _ in review.leases.sources(row.lessor, row.port, len(port))):
         return
     if table.complete:

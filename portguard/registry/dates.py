@@ -8,7 +8,7 @@ import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from portguard.registry.image import NO_LIMIT
+from portguard.registry.records import NO_LIMIT
 
 
 class Dated(Protocol):

@@ -55,7 +55,8 @@ class Lines:
         self._problems = problems
 
     def __iter__(self) -> Iterator[str]:
-        while raw := self._stream.readline(LONGEST_LINE + 1):
+        readline = self._stream.readline
+        while raw := readline(LONGEST_LINE + 1):
             self.number += 1
             if len(raw) > LONGEST_LINE:
                 raise Unreadable(self.number, "the line is longer than 1 MiB; is this really a text file?")
@@ -75,10 +76,12 @@ def _first_line(raw: bytes) -> bytes:
 
 
 class Columns:
-    """The field names a header row may have, and those it must have."""
+    """The field names a header row may have, and those it must have. `taken`: the columns of the header that was read,
+    "" for those that are not taken."""
 
     def __init__(self, names: list[str], required: list[str]) -> None:
         self.names = names
+        self.taken: list[str] = []
         self._required = required
 
     def header(self, header: list[str], file: str, row: int, problems: Problems) -> list[str]:
@@ -100,14 +103,30 @@ class Columns:
             raise Unreadable(row, "the column is missing", missing[-1])
         return taken
 
+    def raw(self, cells: list[str]) -> RawRow | None:
+        """The raw row of a row's cells, which are as many as the header's; None for a blank row."""
+        values = [cell.strip() for cell in cells]
+        if not any(values):
+            return None
+        return {name: value for name, value in zip(self.taken, values, strict=True) if value and name}
+
 
 def read_csv(stream: BinaryIO, file: str, problems: Problems, columns: Columns) -> Iterator[tuple[int, RawRow]]:
     """Rows under a header row; `columns` says which names the header may have."""
+    for begins, cells in read_cells(stream, file, problems, columns):
+        row = columns.raw(cells)
+        if row is not None:
+            yield begins, row
+
+
+def read_cells(stream: BinaryIO, file: str, problems: Problems, columns: Columns) -> Iterator[tuple[int, list[str]]]:
+    """The same with the cells of each row as they are written, blank rows included; `columns.taken` says what they
+    are."""
     lines = Lines(stream, file, problems)
     # The limit is the process's: whoever reads sets it.
     csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader(iter(lines), strict=True)
-    header: list[str] | None = None
+    width = 0
     while True:
         begins = lines.number + 1
         try:
@@ -117,19 +136,16 @@ def read_csv(stream: BinaryIO, file: str, problems: Problems, columns: Columns) 
         except csv.Error as error:
             problems.add(file, begins, "", _csv_error(error, lines.number - begins))
             continue
-        if header is None:
+        if len(cells) == width:
+            yield begins, cells
+        elif width == 0:
             if cells:
-                header = columns.header([cell.strip() for cell in cells], file, lines.number, problems)
-            continue
-        values = [cell.strip() for cell in cells]
-        if not any(values):
-            continue
-        if len(values) != len(header):
-            message = f"has {len(values)} fields, the header has {len(header)} (quote a field that has a comma)"
+                columns.taken = columns.header([cell.strip() for cell in cells], file, lines.number, problems)
+                width = len(columns.taken)
+        elif any(cell.strip() for cell in cells):
+            message = f"has {len(cells)} fields, the header has {width} (quote a field that has a comma)"
             problems.add(file, begins, "", message)
-            continue
-        yield begins, {name: value for name, value in zip(header, values, strict=True) if value and name}
-    if header is None:
+    if width == 0:
         raise Unreadable(0, f"is empty: a header row is expected ({','.join(columns.names)})")
 
 
@@ -203,8 +219,11 @@ def _json_scalar(value: object) -> str | None:
     return value.strip() if isinstance(value, str) else None
 
 
-def read_yaml(stream: BinaryIO, file: str, problems: Problems) -> Iterator[tuple[int, RawRow]]:
-    """A list of mappings, read event by event: aliases, tags and nesting are refused before anything is built."""
+def read_yaml(
+    stream: BinaryIO, file: str, problems: Problems, events: list[Any] | None = None
+) -> Iterator[tuple[int, RawRow]]:
+    """A list of mappings, read event by event: aliases, tags and nesting are refused before anything is built. The
+    parser's events are added to `events`, whose owner may clear it between rows."""
     raw = stream.read(LARGEST_YAML + 1)
     if len(raw) > LARGEST_YAML:
         raise Unreadable(0, "is larger than 64 MiB, too large for yaml; use csv or jsonl")
@@ -212,7 +231,7 @@ def read_yaml(stream: BinaryIO, file: str, problems: Problems) -> Iterator[tuple
         text = _first_line(raw).decode()
     except UnicodeDecodeError as error:
         raise Unreadable(raw.count(b"\n", 0, error.start) + 1, _not_utf8(error)) from None
-    reader = _YamlRows(text, file, problems)
+    reader = _YamlRows(text, file, problems, events)
     try:
         yield from reader.rows()
     except yaml.MarkedYAMLError as error:
@@ -225,8 +244,9 @@ def read_yaml(stream: BinaryIO, file: str, problems: Problems) -> Iterator[tuple
 class _YamlRows:
     """A recursive descent, one level deep, over the events of one document."""
 
-    def __init__(self, text: str, file: str, problems: Problems) -> None:
+    def __init__(self, text: str, file: str, problems: Problems, seen: list[Any] | None) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
+        self._seen = seen
         self._file = file
         self._problems = problems
 
@@ -237,6 +257,8 @@ class _YamlRows:
             raise Unreadable(row, "anchors and aliases (& and *) are not taken in a table")
         if getattr(event, "tag", None):
             raise Unreadable(row, f"tags (here {shown(event.tag)}) are not taken in a table")
+        if self._seen is not None:
+            self._seen.append(event)
         return event
 
     def rows(self) -> Iterator[tuple[int, RawRow]]:

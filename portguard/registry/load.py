@@ -20,33 +20,45 @@ from typing import Any, BinaryIO, Final, Generic, TypeVar, get_args, get_origin
 import msgspec
 
 from portguard.registry import formats, model
+from portguard.registry.cells import REFERENCES, Quick
 from portguard.registry.formats import RawRow, Unreadable
-from portguard.registry.problems import Problems, nearest, shown
+from portguard.registry.problems import Heard, Problems, nearest, shown
+from portguard.registry.progress import UNSEEN, Progress
 
 R = TypeVar("R", bound=msgspec.Struct)
+
+# Too large to be kept: its rows are checked as they are read.
+STREAMED: Final = frozenset({"scopes"})
+
+_SHOWN_EVERY: Final = 1000
 
 # Prose, where a space of another width or a joiner inside an emoji is nobody's trick.
 _PROSE: Final = frozenset({"name", "filing", "text", "word"})
 
-# Fields that name something of another table: the same few strings a million times over, kept once.
-_REFERENCES: Final[tuple[str, ...]] = ("enterprise", "holder", "lessor", "lessee", "provider", "port")
-
 
 @dataclass(slots=True)
 class Table(Generic[R]):
-    """Rows of one table in the order of the file. `file` is "" when there is no such table."""
+    """Rows of one table in the order of the file. `file` is "" when there is no such table.
+
+    `complete` is False once a fault was found; `count` is how many sound rows there are. A table of STREAMED keeps no
+    rows: they are read when `numbered` is gone through, which can be done once, and only then are these two known.
+    """
 
     name: str
     file: str = ""
     rows: list[R] = field(default_factory=list)
     lines: "array[int]" = field(default_factory=lambda: array("I"))
     complete: bool = True
+    count: int = 0
+    reading: Iterator[tuple[int, R]] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.file)
 
     def numbered(self) -> Iterator[tuple[int, R]]:
         """(line, row) pairs."""
+        if self.reading is not None:
+            return self.reading
         return zip(self.lines, self.rows, strict=True)
 
 
@@ -69,19 +81,26 @@ class Registry:
             yield getattr(self, name)
 
 
-def load(folder: Path | str) -> tuple[Registry, Problems]:
-    """Read the registry in `folder`. Never raises for what is in it: whatever is wrong is in the Problems."""
+def load(folder: Path | str, progress: Progress = UNSEEN) -> tuple[Registry, Problems]:
+    """Read the registry in `folder`, but for the tables of STREAMED. Never raises for what is in it: whatever is wrong
+    is in the Problems."""
     problems = Problems()
     folder = Path(folder)
     files = _table_files(folder, problems)
+    progress.expect(sum(_octets(folder / name) for name in files.values()))
     tables = {}
     for name, row_type in model.TABLES.items():
         table: Table[Any] = Table(name)
         tables[name] = table
         if name in files:
-            before = problems.count
-            _read_table(folder / files[name], table, row_type, problems)
-            table.complete = problems.count == before
+            table.file = files[name]
+            reading = _read_table(folder / files[name], table, row_type, problems, progress)
+            if name in STREAMED:
+                table.reading = reading
+            else:
+                for number, row in reading:
+                    table.rows.append(row)
+                    table.lines.append(number)
         elif name in model.REQUIRED_TABLES and files is not _NO_FILES:
             table.complete = False
             problems.add(f"{name}.csv", 0, "", f"there is no such file, nor {name}.jsonl or {name}.yaml; it is needed")
@@ -89,6 +108,14 @@ def load(folder: Path | str) -> tuple[Registry, Problems]:
 
 
 _NO_FILES: Final[dict[str, str]] = {}
+
+
+def _octets(path: Path) -> int:
+    """The size of a file, 0 for what is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _table_files(folder: Path, problems: Problems) -> dict[str, str]:
@@ -119,47 +146,73 @@ def _table_files(folder: Path, problems: Problems) -> dict[str, str]:
     return files
 
 
-def _read_table(path: Path, table: Table[Any], row_type: type[msgspec.Struct], problems: Problems) -> None:
-    table.file = file = path.name
+def _read_table(
+    path: Path, table: Table[Any], row_type: type[msgspec.Struct], problems: Problems, progress: Progress
+) -> Iterator[tuple[int, Any]]:
+    """The sound rows of a table; afterwards the table knows how many there were, and whether those were all."""
+    file, faults = path.name, Heard(problems)
     try:
         before = path.stat()
         if not stat.S_ISREG(before.st_mode):
             kind = "a folder" if stat.S_ISDIR(before.st_mode) else "no plain file"
             raise Unreadable(0, f"is {kind}; a table is a file")
         with path.open("rb") as stream:
-            fields = Fields(row_type)
-            for number, raw in _raw_rows(stream, file, fields, problems):
-                row = fields.row(raw, file, number, problems)
-                if row is not None:
-                    table.rows.append(row)
-                    table.lines.append(number)
+            for number, row in _rows(stream, file, Fields(row_type), faults):
+                table.count += 1
+                if table.count % _SHOWN_EVERY == 0:
+                    progress.read(file, stream.tell())
+                yield number, row
             after = os.fstat(stream.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise Unreadable(0, "changed while it was read; try again when it is written")
+        progress.done(file, after.st_size)
     except Unreadable as error:
-        problems.add(file, error.row, error.field, str(error))
+        faults.add(file, error.row, error.field, str(error))
     except OSError as error:
-        problems.add(file, 0, "", f"cannot be read: {error.strerror}")
+        faults.add(file, 0, "", f"cannot be read: {error.strerror}")
+    table.complete = faults.count == 0
 
 
-def _raw_rows(stream: BinaryIO, file: str, fields: "Fields", problems: Problems) -> Iterator[tuple[int, RawRow]]:
+def _rows(stream: BinaryIO, file: str, fields: "Fields", problems: Problems) -> Iterator[tuple[int, msgspec.Struct]]:
     if file.endswith(".csv"):
-        return formats.read_csv(stream, file, problems, formats.Columns(list(fields.types), fields.required))
-    if file.endswith(".jsonl"):
-        return formats.read_jsonl(stream, file, problems)
-    return formats.read_yaml(stream, file, problems)
+        yield from _csv_rows(stream, file, fields, problems)
+        return
+    read = formats.read_jsonl if file.endswith(".jsonl") else formats.read_yaml
+    for number, raw in read(stream, file, problems):
+        row = fields.row(raw, file, number, problems)
+        if row is not None:
+            yield number, row
+
+
+def _csv_rows(
+    stream: BinaryIO, file: str, fields: "Fields", problems: Problems
+) -> Iterator[tuple[int, msgspec.Struct]]:
+    """Most rows are made cell by cell from values that were met before; where a cell has something unusual, the row is
+    looked at as a whole, which finds what is wrong with it, or nothing."""
+    columns = formats.Columns(list(fields.types), fields.required)
+    quick: Quick | None = None
+    for number, cells in formats.read_cells(stream, file, problems, columns):
+        if quick is None:
+            quick = Quick(fields.row_type, columns.taken)
+        row = quick.row(cells)
+        if row is None:
+            raw = columns.raw(cells)
+            row = fields.row(raw, file, number, problems) if raw is not None else None
+        if row is not None:
+            yield number, row
 
 
 class Fields:
     """The fields of one table: raw rows in, rows out, and a problem for every field that is not what it should be."""
 
     def __init__(self, row_type: type[msgspec.Struct]) -> None:
-        self._row_type = row_type
+        self.row_type = row_type
         fields = msgspec.structs.fields(row_type)
         self.types = {f.name: f.type for f in fields}
         self.required = [f.name for f in fields if f.required]
         self._lists = [name for name, kind in self.types.items() if get_origin(kind) is tuple]
-        self._shared = [name for name in _REFERENCES if name in self.types]
+        # What names something of another table: the same few strings a million times over, kept once.
+        self._shared = [name for name in REFERENCES if name in self.types]
         self._seen: dict[str, str] = {}
 
     def row(self, raw: RawRow, file: str, number: int, problems: Problems) -> msgspec.Struct | None:
@@ -176,7 +229,7 @@ class Fields:
             _oddities(raw)
         ):
             try:
-                return msgspec.convert(raw, self._row_type, strict=False)
+                return msgspec.convert(raw, self.row_type, strict=False)
             except msgspec.ValidationError:
                 pass
         for name, message in self._faults(raw, file, problems):

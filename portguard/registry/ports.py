@@ -8,7 +8,7 @@ Works on numbers and rows alone; reports nothing.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from portguard.registry.dates import overlap
 from portguard.registry.model import SubleaseRow
@@ -17,10 +17,11 @@ from portguard.registry.model import SubleaseRow
 class Prefixes:
     """A set of numbers, asked for the longest that a number begins with."""
 
-    def __init__(self, numbers: Iterable[str]) -> None:
-        self._numbers = set(numbers)
-        self._sorted: list[str] = sorted(self._numbers)
-        self.lengths = sorted({len(number) for number in self._numbers})
+    def __init__(self, numbers: Collection[str]) -> None:
+        """`numbers` are looked up there ever after; each stands once."""
+        self._numbers = numbers
+        self._sorted: list[str] = sorted(numbers)
+        self.lengths = sorted({len(number) for number in numbers})
 
     def longest(self, number: str) -> str:
         """The longest prefix of `number`, "" when there is none."""
@@ -49,7 +50,8 @@ class Leases:
         self._by_lessee: dict[tuple[str, str], list[tuple[int, SubleaseRow]]] = {}
         for line, row in self.rows:
             self._by_lessee.setdefault((row.lessee, row.port), []).append((line, row))
-        self._ports = Prefixes(row.port for _, row in self.rows)
+        self._ports = Prefixes({row.port for _, row in self.rows})
+        self.lengths = self._ports.lengths
         self._lessee_ports: dict[str, list[str]] = {}
         for lessee, port in self._by_lessee:
             self._lessee_ports.setdefault(lessee, []).append(port)
@@ -59,6 +61,10 @@ class Leases:
         for port in self._ports.covering(number):
             if len(port) >= shortest:
                 yield from self._by_lessee.get((enterprise, port), ())
+
+    def any_under(self, number: str) -> bool:
+        """True when some sublease's port begins with `number`."""
+        return self._ports.any_under(number)
 
     def touches(self, enterprise: str, number: str) -> bool:
         """True when a sublease of `enterprise` covers `number` or a part of it."""

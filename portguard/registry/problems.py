@@ -66,6 +66,21 @@ class Problems:
         return shown
 
 
+class Heard(Problems):
+    """Passes problems on, and counts those that it was told of."""
+
+    def __init__(self, into: Problems) -> None:
+        super().__init__()
+        self._into = into
+
+    def add(self, file: str, row: int, field: str, message: str) -> None:
+        self.count += 1
+        self._into.add(file, row, field, message)
+
+    def hint(self, file: str, name: str, known: Iterable[str]) -> str:
+        return self._into.hint(file, name, known)
+
+
 def shown(value: object, longest: int = 60) -> str:
     """A value as a message quotes it: one line, printable, cut where it is long."""
     text = value if isinstance(value, str) else "|".join(map(str, value)) if isinstance(value, list) else str(value)

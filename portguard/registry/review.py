@@ -5,14 +5,17 @@ reference into a table that could not be read whole is not held against anyone: 
 instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+from portguard.registry.dates import Calendar
 from portguard.registry.hours import Span, parse_span
 from portguard.registry.load import Registry, Table
 from portguard.registry.model import EnterpriseRow, PortRow, ScopeRow, SignatureRow, SubleaseRow
 from portguard.registry.ports import Leases, Prefixes
 from portguard.registry.problems import Problems
+from portguard.registry.scope_rows import ScopeRows, Scopes
 from portguard.registry.subscriber import region_prefix
 from portguard.sms.canonical import canonical_signature
 from portguard.sms.category import parse
@@ -20,58 +23,93 @@ from portguard.sms.category import parse
 DatedRow = PortRow | SubleaseRow | SignatureRow | ScopeRow
 
 
-class Registrations:
-    """Indexes into the signatures table by text; nearly every text has one, so the rest is kept apart."""
+class Places:
+    """Where in a table a text stands, by the index of its row; nearly every text stands once, so the rest is kept
+    apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Iterable[str]) -> None:
         self._first: dict[str, int] = {}
         self._more: dict[str, list[int]] = {}
+        for index, text in enumerate(texts):
+            if self._first.setdefault(text, index) != index:
+                self._more.setdefault(text, []).append(index)
 
-    def add(self, text: str, index: int) -> list[int]:
-        """Note a row; returns the earlier ones of this text."""
-        first = self._first.setdefault(text, index)
-        if first == index:
-            return []
-        more = self._more.setdefault(text, [])
-        earlier = [first, *more]
-        more.append(index)
-        return earlier
+    def first(self, text: str) -> int:
+        """The first place, -1 when there is none."""
+        return self._first.get(text, -1)
 
     def of(self, text: str) -> list[int]:
+        """Every place, ascending."""
         first = self._first.get(text)
         return [] if first is None else [first, *self._more.get(text, ())]
 
-    def texts(self) -> Iterator[str]:
+    def repeated(self) -> Iterator[list[int]]:
+        """The places of each text that stands more than once."""
+        return (self.of(text) for text in self._more)
+
+    def stands_once(self, text: str) -> bool:
+        return text not in self._more
+
+    def __iter__(self) -> Iterator[str]:
         """Every text once, in the order of the table."""
         return iter(self._first)
 
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __contains__(self, text: object) -> bool:
+        return text in self._first
+
 
 class Review:
-    """`errors` already holds what was found while loading. `registrations`, `canonical` and `first_signatures` are
-    filled by the checks of signatures and scopes; the last two go into the image."""
+    """`errors` already holds what was found while loading. `scopes`, `canonical` and `first_signatures` are filled by
+    the checks of signatures and scopes, and go into the image."""
 
-    def __init__(self, registry: Registry, errors: Problems, country: str) -> None:
+    def __init__(
+        self, registry: Registry, errors: Problems, country: str, calendar: Calendar, folder: Path | None
+    ) -> None:
         self.registry = registry
         self.errors = errors
         self.warnings = Problems()
         self.country = country
         self.enterprises: dict[str, EnterpriseRow] = {row.id: row for row in registry.enterprises.rows}
-        self.ports = Prefixes(row.port for row in registry.ports.rows)
-        self.holders: dict[str, tuple[str, ...]] = {}
-        for port in registry.ports.rows:
-            earlier = self.holders.get(port.port, ())
-            if port.holder not in earlier:
-                self.holders[port.port] = (*earlier, port.holder)
+        self.port_places = Places(row.port for row in registry.ports.rows)
+        self.ports = Prefixes(self.port_places)
         self.extension_ports = {row.port for row in registry.ports.rows if row.signature_per_extension}
         self.leases = Leases(registry.subleases.numbered())
         self.region_names = {row.region for row in registry.regions.rows}
         self.regions = {region_prefix(row.prefix, country): row.region for row in registry.regions.rows}
-        self.registrations = Registrations()
-        self.canonical: dict[str, tuple[str, ...]] = {}
+        self.registrations = Places(row.signature for row in registry.signatures.rows)
+        self.calendar = calendar
+        self.scopes = ScopeRows(calendar, folder)
+        self.canonical: dict[str, list[str]] = {}
         self.first_signatures: dict[str, str] = {}
         self._category_faults: dict[str, str] = {}
         self._spans: dict[str, Span | str] = {}
         self._unknown_regions: set[str] = set()
+
+    def holders(self, port: str) -> list[str]:
+        """Who holds a registered port, or has held it, or will."""
+        rows = self.registry.ports.rows
+        return list(dict.fromkeys(rows[place].holder for place in self.port_places.of(port)))
+
+    def sorted_scopes(self) -> Iterator[tuple[bytes, Scopes]]:
+        """The scopes of each signature, ascending, once; a warning for each that says the same as an earlier one."""
+        table = self.registry.scopes
+
+        def double(line: int, first: int) -> None:
+            self.warn(table, line, "", f"says the same as row {first}")
+
+        return self.scopes.signatures(double)
+
+    def settle(self) -> None:
+        """Find what is found only when the scopes are put in order, where nothing is to be written."""
+        for _ in self.sorted_scopes():
+            continue
+
+    def close(self) -> None:
+        """Give memory and disk back."""
+        self.scopes.close()
 
     def error(self, table: Table[Any], line: int, field: str, message: str) -> None:
         self.errors.add(table.file, line, field, message)
@@ -137,11 +175,16 @@ class Review:
         return span
 
     def fold_signatures(self) -> None:
-        """Fill `canonical`: the registered texts of each canonical form, in the order of the table."""
-        for text in self.registrations.texts():
+        """Fill `canonical`: the registered texts of each canonical form, in the order of the table; left out is a form
+        that is a text itself, and the form of no other."""
+        others: dict[str, list[str]] = {}
+        for text in self.registrations:
             form = canonical_signature(text)
-            if form:
-                self.canonical[form] = (*self.canonical.get(form, ()), text)
+            if form and form != text:
+                others.setdefault(form, []).append(text)
+        for form, texts in others.items():
+            alike = [*texts, form] if form in self.registrations else texts
+            self.canonical[form] = sorted(alike, key=self.registrations.first)
 
 
 def _category_fault(name: str) -> str:

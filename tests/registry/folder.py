@@ -84,5 +84,7 @@ def write(folder: Path, tables: Tables, extension: str = "csv") -> Path:
 
 
 def review(folder: Path, tables: Tables) -> Review:
-    """Write the tables and check them."""
-    return check_folder(write(folder, tables))
+    """Write the tables and check them, to the end."""
+    found = check_folder(write(folder, tables))
+    found.settle()
+    return found

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portguard.registry.dates import Calendar, overlap
-from portguard.registry.image import NO_LIMIT
 from portguard.registry.model import SignatureRow
+from portguard.registry.records import NO_LIMIT
 
 day = datetime.date(2026, 1, 1)
 dates = st.none() | st.integers(0, 6).map(lambda days: day + datetime.timedelta(days))

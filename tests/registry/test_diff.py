@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from portguard.registry.build import build
-from portguard.registry.diff import IDENTITY, diff
+from portguard.registry.diff import IDENTITY, RegistryDiff, diff, summary
 from portguard.registry.image import Image
 from portguard.registry.model import TABLES
 from portguard.registry.revisions import prune, revisions
@@ -65,11 +65,74 @@ def test_changes_of_every_kind(tmp_path: Path) -> None:
     ]
 
 
+def many_scopes(tables: Tables, count: int) -> Tables:
+    """One signature with so many scopes that they stand apart from it."""
+    first = tables["scopes"][0]
+    tables["scopes"] += [{**first, "port": f"10690000155{n:04}", "hours": "08:00-22:00"} for n in range(count)]
+    return tables
+
+
+def test_changes_among_very_many_scopes_of_one_signature(tmp_path: Path) -> None:
+    old, new = many_scopes(sound(), 500), many_scopes(sound(), 500)
+    assert lines(tmp_path / "same", old, many_scopes(sound(), 500)) == []
+    new["scopes"][100]["daily_cap"] = "11"
+    del new["scopes"][200]
+    new["scopes"].append({**new["scopes"][0], "port": "106900001559"})
+    expected = [
+        "scopes: changed 青芽茶业 tea 106900001550098: daily_cap 10 -> 11",
+        "scopes: removed 青芽茶业 tea 106900001550198",
+        "scopes: added 青芽茶业 tea 106900001559",
+    ]
+    assert lines(tmp_path / "changed", old, new) == expected
+    few = sound()
+    found = lines(tmp_path / "few", few, old)
+    assert len(found) == 500
+    assert all(line.startswith("scopes: added 青芽茶业 tea 10690000155") for line in found)
+
+
 def test_the_way_back_is_the_reverse(tmp_path: Path) -> None:
     new = sound()
     del new["words"], new["accounts"][0]
     assert lines(tmp_path / "1", sound(), new) == ["accounts: removed hub01", "words: removed 秋茶 marketing/food"]
     assert lines(tmp_path / "2", new, sound()) == ["accounts: added hub01", "words: added 秋茶 marketing/food"]
+
+
+def summed(tmp_path: Path, old: Tables, new: Tables, most: int) -> RegistryDiff:
+    built = [build(write(tmp_path / name, tables), tmp_path / "out") for name, tables in (("a", old), ("b", new))]
+    before, after = Image(built[0].path), Image(built[1].path)
+    found = summary(before, after, most)
+    before.close()
+    after.close()
+    return found
+
+
+def test_a_summary_counts_everything_and_shows_the_first(tmp_path: Path) -> None:
+    new = sound()
+    new["ports"][0].update(valid_until="", signature_required="true")
+    new["scopes"][0].update(hours="09:00-22:00", daily_cap="")
+    del new["templates"]
+    found = summed(tmp_path, sound(), new, 2)
+    assert found.counts == {
+        "ports": {"added": 0, "removed": 0, "changed": 1},
+        "scopes": {"added": 0, "removed": 0, "changed": 1},
+        "templates": {"added": 0, "removed": 1, "changed": 0},
+    }
+    assert (len(found.changes), found.left_out, found.old != found.new) == (2, 1, True)
+    port, scope = found.changes
+    assert port.old == {
+        "port": "106900001", "holder": "hub", "valid_from": "2024-01-01", "valid_until": "2026-12-31",
+        "status": "active",
+    }
+    assert port.new == {
+        "port": "106900001", "holder": "hub", "signature_required": True, "valid_from": "2024-01-01",
+        "status": "active",
+    }
+    assert port.line == (
+        "ports: changed 106900001 hub: signature_required (blank) -> true, valid_until 2026-12-31 -> open"
+    )
+    assert (scope.old["hours"], scope.new["hours"]) == (["08:00-22:00", "23:00-01:00"], ["09:00-22:00"])
+    assert (scope.old["daily_cap"], "daily_cap" in scope.new) == (10, False)
+    assert summed(tmp_path / "same", new, new, 2).changes == []
 
 
 def test_revisions_are_kept_newest_first_and_pruned(tmp_path: Path) -> None:

