@@ -2,7 +2,7 @@
 
 from portguard.policy.counters import Counters, Limits
 from portguard.policy.engine import Engine
-from portguard.policy.grant import EngineOptions
+from portguard.policy.lookup import EngineOptions
 from portguard.policy.options import PolicyOptions
 from portguard.policy.revision import Revision
 from portguard.policy.rules import RuleSettings

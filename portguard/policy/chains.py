@@ -5,18 +5,15 @@ way from a port's holder to an enterprise. Knows rows, and neither revisions nor
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from portguard.policy.grant import FOREVER
-from portguard.registry.image import PortRecord, ScopeRecord, SignatureRecord, SubleaseRecord
-
-Dated = PortRecord | SubleaseRecord | SignatureRecord | ScopeRecord
+from portguard.registry.records import ACTIVE, Dated, SubleaseRecord
 
 
 def in_force(row: Dated, at: float) -> bool:
     """Active and inside its dates at `at`."""
-    return row.status == "active" and row.valid_from <= at < row.valid_until
+    return row.status == ACTIVE and float(row.valid_from) <= at < float(row.valid_until)
 
 
 class Window:
@@ -26,24 +23,38 @@ class Window:
 
     def __init__(self, at: float) -> None:
         self.at = at
-        self.since = -FOREVER
-        self.until = FOREVER
+        self.since: float = -FOREVER
+        self.until: float = FOREVER
 
-    def look(self, rows: Iterable[Dated]) -> None:
-        """Narrow to the dates of the rows."""
-        for row in rows:
-            for instant in (row.valid_from, row.valid_until):
-                if instant <= self.at:
-                    self.since = max(self.since, instant)
-                else:
-                    self.until = min(self.until, instant)
+    def look(self, row: Dated) -> None:
+        """Narrow to the dates of a row."""
+        at = self.at
+        begins, ends = float(row.valid_from), float(row.valid_until)
+        if begins > at:
+            if begins < self.until:
+                self.until = begins
+        elif begins > self.since:
+            self.since = begins
+        if ends <= at:
+            if ends > self.since:
+                self.since = ends
+        elif ends < self.until:
+            self.until = ends
 
 
-@dataclass(slots=True)
+def taken_from(subleases: Sequence[SubleaseRecord], enterprise: str, at: float) -> SubleaseRecord | None:
+    """The exclusive sublease in force by which the enterprise has given the number away."""
+    for row in subleases:
+        if row.exclusive and row.lessor == enterprise and row.lessee != enterprise and in_force(row, at):
+            return row
+    return None
+
+
 class Chain:
     """A way from a port's holder to an enterprise: the subleases in order."""
 
-    links: list[SubleaseRecord]
+    def __init__(self, links: list[SubleaseRecord]) -> None:
+        self.links = links
 
     def broken(self, at: float) -> list[SubleaseRecord]:
         """The links that are not in force at `at`."""

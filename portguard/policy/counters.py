@@ -1,17 +1,21 @@
-"""What is counted on the path: plain native integers, read when somebody asks.
+"""What the path leaves behind for others: plain native integers and octets, read when somebody asks.
 
 Nouns: a *Histogram* (bounds in seconds, cumulative only when read); *Counters*, the engine's own; *Limits*, what is
-counted across messages and survives a reload: daily caps and account rates, keyed by names.
+counted across messages and survives a reload: daily caps and account rates, keyed by names; *Tallies*, which grants
+have been used since the last sweep; *Records*, violations on their way to the journal.
 
-Compiled. Knows nothing of Prometheus: telemetry turns these into metrics at scrape.
+Compiled. Knows nothing of Prometheus, files or sockets.
 """
 
 from typing import Final
 
+from librt.strings import BytesWriter, write_f64_le, write_i16_le, write_i32_le, write_i64_le
 from librt.vecs import vec
-from mypy_extensions import i64
+from mypy_extensions import i16, i32, i64, u8
 
-from portguard.policy.grant import RULES, Bucket
+from portguard.policy.grant import NO_TALLY, RULES, Account, Bucket, Grant, PortGrant, Tally
+from portguard.policy.record import HEAD_OCTETS
+from portguard.policy.terms import Use
 
 _CATEGORIES: Final = 5
 _ACTIONS: Final = 5
@@ -49,6 +53,8 @@ class Counters:
         self.verdicts: vec[i64] = vec[i64]([0] * (_ACTIONS * (RULES + 1) * _CATEGORIES))
         self.decision = Histogram([1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2])
         self.errors: i64 = 0
+        # Messages that were throttled because no record of their refusal could be kept.
+        self.unrecorded: i64 = 0
         self.port_misses: i64 = 0
         self.grant_misses: i64 = 0
 
@@ -74,7 +80,7 @@ class Limits:
 
     def __init__(self) -> None:
         self.buckets: dict[str, Bucket] = {}
-        self.days: dict[int, dict[str, int]] = {}
+        self.days: dict[int, dict[bytes, Use]] = {}
         # (minute and count, hour and count, day and count) by signature, category and subscriber, in two generations.
         self.seen: dict[str, tuple[int, int, int, int, int, int]] = {}
         self.seen_before: dict[str, tuple[int, int, int, int, int, int]] = {}
@@ -86,22 +92,15 @@ class Limits:
             found = self.buckets[system_id] = Bucket()
         return found
 
-    def used(self, key: str, day: i64) -> i64:
-        """Messages counted against the scope on that day."""
-        of_day = self.days.get(day)
-        if of_day is None:
-            return 0
-        return of_day.get(key, 0)
-
-    def add(self, key: str, day: i64, messages: i64) -> None:
-        """Count messages, or give them back (negative): a refusal by the SMSC does not use the cap up."""
+    def use(self, key: bytes, day: i64) -> Use:
+        """What is counted against the scope on that day, the same under every revision."""
         of_day = self.days.get(day)
         if of_day is None:
             of_day = self.days[day] = {}
-        left: i64 = of_day.get(key, 0) + messages
-        if left < 0:
-            left = 0
-        of_day[key] = left
+        found = of_day.get(key)
+        if found is None:
+            found = of_day[key] = Use(day)
+        return found
 
     def forget(self, today: i64) -> None:
         """Drop days before yesterday; days to come stay (scheduled messages)."""
@@ -138,3 +137,222 @@ class Limits:
         hour: i64 = minute // 60
         day: i64 = hour // 24
         self.seen[key] = (int(minute), counts[0] + 1, int(hour), counts[1] + 1, int(day), counts[2] + 1)
+
+
+def label(
+    account: str, enterprise: str, port: str, number: str, holder: str, signature: str, owner: str, charset: i64 = 0
+) -> bytes:
+    """The octets of a `record.Label`. Text from the wire may hold half a surrogate pair, and is cut to 256 characters.
+
+    By hand (msgpack: fixarray, str, uint), since a sender may need a new one with every message.
+    """
+    b = BytesWriter()
+    b.append(0x98)
+    _pack_text(b, account)
+    _pack_text(b, enterprise)
+    _pack_text(b, port)
+    _pack_text(b, number)
+    _pack_text(b, holder)
+    _pack_text(b, signature)
+    _pack_text(b, owner)
+    b.append(u8(charset))
+    return b.getvalue()
+
+
+def _pack_text(b: BytesWriter, text: str) -> None:
+    octets = text[:256].encode("utf-8", "replace")
+    size: i64 = len(octets)
+    if size < 32:
+        b.append(u8(0xA0 | size))
+    else:
+        b.append(0xDA)
+        b.append(u8(size >> 8))
+        b.append(u8(size & 0xFF))
+    b.write(octets)
+
+
+def label_of(a: Account, port: PortGrant, grant: Grant) -> bytes:
+    """The label of an account's grant on a number, made once."""
+    if len(grant.label) == 0:
+        grant.label = label(
+            a.system_id, a.enterprise, port.port, port.number, port.holder, grant.signature, grant.owner(), a.charset
+        )
+    return grant.label
+
+
+def tally_of(a: Account, port: PortGrant, grant: Grant, index: i64) -> Tally:
+    """The grant's tally for this kind of content, which becomes the one that is looked at first."""
+    for tally in grant.tallies:
+        if tally.index == index:
+            grant.tally = tally
+            return tally
+    tally = Tally(label_of(a, port, grant), index)
+    if grant.tally is not NO_TALLY:
+        if len(grant.tallies) == 0:
+            grant.tallies = [grant.tally]
+        grant.tallies.append(tally)
+    grant.tally = tally
+    return tally
+
+
+class Tallies:
+    """The tallies that were touched since the last sweep, at most `most` of them: beyond it use is `lost`, counted."""
+
+    def __init__(self, most: i64) -> None:
+        self.most = most
+        self.lost: i64 = 0
+        self.touched: list[Tally] = []
+        self.leaving: list[Tally] = []
+
+    def touch(self, tally: Tally, sample: bytes) -> None:
+        """The tally counts again; `sample` is the PDU that made it."""
+        if tally is NO_TALLY or len(self.touched) >= self.most:
+            self.lost += 1
+            return
+        tally.touched = True
+        tally.sample = sample
+        self.touched.append(tally)
+
+    def sweep(self) -> None:
+        """Begin a sweep: what is touched until now leaves by `take`. A sweep that is still under way goes on first."""
+        if len(self.leaving) == 0:
+            self.leaving = self.touched
+            self.touched = []
+
+    def take(self, most: i64) -> list[tuple[bytes, int, int, int, int, int, int, bytes]]:
+        """Up to `most` rows of the sweep, for `policy.tally.rows`: (label, content, submitted, refused, tagged,
+        delivered, failed, sample); they count from zero again."""
+        rows: list[tuple[bytes, int, int, int, int, int, int, bytes]] = []
+        while len(self.leaving) > 0 and len(rows) < most:
+            t = self.leaving.pop()
+            rows.append((
+                t.label, int(t.index), int(t.submitted), int(t.refused), int(t.tagged), int(t.delivered),
+                int(t.failed), t.sample,
+            ))
+            t.submitted = 0
+            t.refused = 0
+            t.tagged = 0
+            t.delivered = 0
+            t.failed = 0
+            t.sample = b""
+            t.touched = False
+        return rows
+
+
+class Records:
+    """Violation records, packed as `policy.record` says, until the journal takes them.
+
+    `high_water` octets may wait, here and at the journal's door (`waiting`, kept up to date by whoever takes them); 0
+    keeps no records at all. `per_second` bounds those of one account; what is beyond it is counted by rule in
+    `left_out`, which whoever takes the records takes, too.
+    """
+
+    def __init__(self, high_water: i64, per_second: i64) -> None:
+        self.on = high_water > 0
+        self.high_water = high_water
+        self.per_second = per_second
+        self.waiting: i64 = 0
+        self.packed: i64 = 0
+        self.left_out: dict[str, dict[int, int]] = {}
+        self._buffer = BytesWriter()
+
+    def full(self) -> bool:
+        """True when no more may wait."""
+        return len(self._buffer) + self.waiting >= self.high_water
+
+    def room(self, a: Account, code: i64, at: float) -> bool:
+        """May one more of the account be packed at epoch second `at`? If not, it is counted by its rule."""
+        if not self.full() and a.recorded.take(self.per_second, at):
+            return True
+        of_account = self.left_out.setdefault(a.system_id, {})
+        of_account[int(code)] = of_account.get(int(code), 0) + 1
+        return False
+
+    def pack(
+        self, at: float, hits: i64, revision: bytes, status: i64, action: i64, rule: i64, content: i64, command: i64,
+        label: bytes, pdu: bytes, text: bytes,
+    ) -> None:
+        """Append one record."""
+        b = self._buffer
+        size: i64 = HEAD_OCTETS + len(label) + len(pdu) + len(text)
+        write_i32_le(b, i32(size))
+        write_f64_le(b, at)
+        write_i64_le(b, hits)
+        b.write(revision)
+        # Unsigned numbers in the octets of signed ones.
+        write_i32_le(b, i32(status - 0x100000000 if status > 0x7FFFFFFF else status))
+        b.append(u8(action))
+        b.append(u8(rule & 0xFF))
+        b.append(u8(content))
+        b.append(u8(command & 0xFF))
+        write_i16_le(b, i16(len(label)))
+        write_i32_le(b, i32(len(pdu)))
+        write_i32_le(b, i32(len(text)))
+        b.write(label)
+        b.write(pdu)
+        b.write(text)
+        self.packed += 1
+
+    def take(self) -> bytes:
+        """All records packed since the last call, end to end."""
+        if len(self._buffer) == 0:
+            return b""
+        taken = self._buffer.getvalue()
+        self._buffer.truncate(0)
+        return taken
+
+    def take_left_out(self) -> list[tuple[str, int, int]]:
+        """(account, rule code, count) of what was left out since the last call."""
+        rows = [(account, code, n) for account, codes in self.left_out.items() for code, n in codes.items()]
+        self.left_out = {}
+        return rows
+
+
+_NO_CHUNK: Final = ("", 0.0, b"")
+
+
+class Recent:
+    """What ESMEs have sent lately, as it came: (account, epoch seconds, octets), for judging it once more. At most
+    `most` chunks of `octets` in all; the oldest are forgotten. A chunk may end in the beginning of a PDU, which comes
+    whole at the head of the link's next. It is kept while `on`. Chunks are numbered from 1; the newest is `last`."""
+
+    def __init__(self, most: i64, octets: i64) -> None:
+        self.on = most > 0
+        self.octets = octets
+        self.kept: i64 = 0
+        self._chunks: list[tuple[str, float, bytes]] = [_NO_CHUNK] * int(most)
+        self._first: i64 = 0
+        self._count: i64 = 0
+        self.last: i64 = 0
+
+    def add(self, system_id: str, at: float, data: bytes) -> None:
+        """One more chunk; it is not copied."""
+        size = len(self._chunks)
+        while self._count > 0 and (self._count >= size or self.kept + len(data) > self.octets):
+            self.kept -= len(self._chunks[self._first][2])
+            self._chunks[self._first] = _NO_CHUNK
+            self._first = (self._first + 1) % size
+            self._count -= 1
+        if size > 0 and len(data) <= self.octets:
+            self._chunks[(self._first + self._count) % size] = (system_id, at, data)
+            self._count += 1
+            self.kept += len(data)
+            self.last += 1
+
+    def oldest(self) -> i64:
+        """The number of the oldest chunk that is kept; one more than `last` when there is none."""
+        return self.last - self._count + 1
+
+    def page(self, start: i64, last: i64, octets: i64) -> list[tuple[str, float, bytes]]:
+        """Chunks from number `start` to `last`, as far as they are kept: as many as have `octets`, and one more."""
+        found: list[tuple[str, float, bytes]] = []
+        size: i64 = len(self._chunks)
+        oldest = self.oldest()
+        room = octets
+        at = start if start > oldest else oldest
+        while at <= last and at <= self.last and room > 0:
+            chunk = self._chunks[(self._first + at - oldest) % size]
+            found.append(chunk)
+            room -= len(chunk[2])
+            at += 1
+        return found

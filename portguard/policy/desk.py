@@ -16,8 +16,8 @@ from portguard.policy.revision import Revision
 from portguard.smpp.constants import (
     COMMAND_NAME,
     DATA_SM,
+    ESME_RINVEXPIRY,
     ESME_ROK,
-    ESME_RSYSERR,
     NPI_ISDN,
     REPLACE_SM,
     SUBMIT_MULTI,
@@ -78,6 +78,8 @@ class Desk:
 
     def __init__(self, revision: Revision, own_tags: list[int], ledger: Ledger | None = None) -> None:
         self.revision = revision
+        # Whoever asks here may ask why.
+        revision.noting = True
         self.engine = build_engine(revision)
         self.engine.ledger = ledger
         self._judged = b""
@@ -102,12 +104,12 @@ class Desk:
             action = engine.judge(account, self.scan, pdu, message.at)
         except Exception:
             # As on the path: a fault in the decision has a verdict of its own, and is counted.
-            action = engine.failed(account, message.at)
-            engine.status = ESME_RSYSERR
+            action = engine.failed(account, pdu, message.at)
         finally:
             account.tps = tps
         if action == UNSOUND:
-            raise MessageError(f"pdu: schedule_delivery_time is answered {status_name(engine.status)}")
+            field = "validity_period" if engine.status == ESME_RINVEXPIRY else "schedule_delivery_time"
+            raise MessageError(f"pdu: {field} is answered {status_name(engine.status)}")
         return self._outcome()
 
     @property

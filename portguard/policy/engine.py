@@ -12,86 +12,58 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from portguard.policy.counters import Counters, Limits
-from portguard.policy.grant import (
-    EVERYTHING,
-    HIT_106,
-    HIT_150,
-    HIT_151,
-    HIT_152,
-    HIT_155,
-    HIT_200,
-    HIT_302,
-    HIT_306,
-    HIT_307,
-    HIT_402,
-    HIT_403,
-    HIT_600,
-    Account,
-    EngineOptions,
-    Grant,
-    in_hours,
-    ordinal,
-)
-from portguard.policy.lookup import NO_GRANT, NO_PORT, Lookup
-from portguard.policy.reasons import ALLOW, DISCARD, MONITOR, REJECT, TAG
+from portguard.policy import grant as rule
+from portguard.policy.counters import Counters, Limits, label, label_of, tally_of
+from portguard.policy.grant import EVERYTHING, NO_GRANT, Account, ordinal
+from portguard.policy.known import UNKNOWN_TEXT
+from portguard.policy.lookup import EngineOptions
+from portguard.policy.reading import Reading
+from portguard.policy.reasons import ALLOW, CODES, DISCARD, MONITOR, REJECT, TAG
 from portguard.policy.revision import Revision
-from portguard.policy.schedule import delivery_time
+from portguard.policy.terms import in_hours
 from portguard.smpp.constants import (
-    ESM_UDHI,
-    ESME_RINVSCHED,
     ESME_ROK,
     ESME_RREPLACEFAIL,
     ESME_RSUBMITFAIL,
+    ESME_RSYSERR,
+    ESME_RTHROTTLED,
     REPLACE_SM,
     SUBMIT_MULTI,
-    TON_ALPHANUMERIC,
 )
-from portguard.smpp.scan import Scan, next_destination
+from portguard.smpp.scan import Scan, be32, next_destination
 from portguard.sms.category import MARKETING
-from portguard.sms.charset import ascii_brackets, decode, is_binary
-from portguard.sms.optout import USUAL, tells_how_to_refuse
-from portguard.sms.text import shape_of
-from portguard.sms.udh import udh_length
+from portguard.sms.charset import ascii_brackets
 
 # Not a verdict: the PDU itself is unsound, `status` says what to answer.
 UNSOUND: Final = 5
 
-_UCS2: Final = 8
-_UNSHAPED: Final = -2
-_SHAPES_KEPT: Final = 4096
 
-
-class Engine(Lookup):
+class Engine(Reading):
     """Judges messages, one at a time."""
 
     def __init__(self, revision: Revision, options: EngineOptions, limits: Limits, counters: Counters) -> None:
         super().__init__(revision, options, limits, counters)
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget the last verdict."""
         self.action: i64 = ALLOW
         self.rule: i64 = -1
         self.hits: i64 = 0
-        self.soft = 0
-        self.status: i64 = ESME_ROK
         self.category: i64 = 0
         self.industry: i64 = 0
-        self.readable = False
-        self.body_start: i64 = 0
-        self.body_end: i64 = 0
-        self.body_header: i64 = 0
-        self.at = 0.0
-        self.port = NO_PORT
-        self.grant = NO_GRANT
+        # The text was joined from several PDUs.
+        self.assembled = False
 
     def judge(self, a: Account, s: Scan, buf: bytes, now: float) -> i64:
         """The verdict on a scanned PDU: an action, or UNSOUND. Details stand in the engine's attributes."""
         if not self.timed(s, buf, now):
             return UNSOUND
-        hits = self.rated(a, now) | self.numbered(a, s, buf) | self.framed(s, buf)
-        hits |= self.decoded(a, s, buf)
+        hits = self.rated(a, now) | self.framed(a, s, buf)
+        known = self.recall(a, s, buf)
+        if known is not UNKNOWN_TEXT:
+            hits |= self.recalled(a, s, known)
+        else:
+            hits |= self.numbered(a, s, buf) | self.decoded(a, s, buf)
+            found = self.read(a, s)
+            self.remember(a, s, buf, found)
+            hits |= found
         return self.verdict(a, s, buf, hits)
 
     def judge_text(self, a: Account, s: Scan, buf: bytes, hits: i64, raw: bytes, readable: bool, partial: bool) -> i64:
@@ -99,199 +71,67 @@ class Engine(Lookup):
         are missing. `hits` are those of `numbered` and `framed`, which have been asked about this part."""
         self.readable = readable
         self.partial = partial
+        self.assembled = readable
         if readable:
             self.text.load(raw, ascii_brackets(s.data_coding, a.charset))
+        hits |= self.read(a, s)
+        # What is missing so far may still come, unless it has to stand in front.
+        if readable and partial and (self.text.unclosed or not self.options.head_only):
+            hits &= ~rule.HIT_200
         action = self.verdict(a, s, buf, hits)
-        self.partial = False
+        self.partial = self.assembled = False
         return action
 
     def verdict(self, a: Account, s: Scan, buf: bytes, hits: i64) -> i64:
-        """From the hits of the account, the number and the body to the verdict, by the text that is loaded."""
-        if self.readable:
-            hits |= self.signed(a, self.port, self.at)
-            self.categorise(s.assumed)
-            # What is missing so far may still come, unless it has to stand in front.
-            if self.partial and (self.text.unclosed or not self.options.head_only):
-                hits &= ~HIT_200
-        else:
-            self.grant = self.port.unsigned
-            self.category = 0
-            self.industry = 0
-            self.fitting = True
-        hits |= self.content(self.category << 4 | self.industry)
+        """From the hits of account, number, body and signature to the verdict, once the text is read."""
+        self.category = self.index >> 4
+        self.industry = self.index & 15
+        hits |= self.content(self.index)
         if s.command_id == SUBMIT_MULTI:
             hits |= self.each_recipient(a, s, buf, hits)
         else:
             hits |= self.recipient(a, buf, s.dest_start, s.dest_end, s.dest_ton)
-        return self.conclude(a, hits, s)
-
-    # ---- time, account, number
-
-    def timed(self, s: Scan, buf: bytes, now: float) -> bool:
-        """Begin with a PDU: when will it be delivered? False, and `status`, when its schedule cannot be used."""
-        self.soft = 0
-        if len(self.quotas) > 0:
-            self.quotas = []
-        if len(self.refused) > 0:
-            self.refused = []
-        if len(self.reached) > 0:
-            self.reached = []
-        at: float = now + self.skew
-        self.present = at
-        if s.schedule_end > s.schedule_start:
-            at = delivery_time(buf[s.schedule_start : s.schedule_end], at)
-            if at < 0.0 or at > self.present + self.options.max_schedule:
-                self.status = ESME_RINVSCHED
-                return False
-        self.at = at
-        return True
-
-    def rated(self, a: Account, now: float) -> i64:
-        """Rule 600, once a PDU."""
-        if a.tps > 0 and not a.bucket.take(a.tps, now):
-            return HIT_600
-        return 0
-
-    def numbered(self, a: Account, s: Scan, buf: bytes) -> i64:
-        """Rules 601 and 100-107: the account and the number, resolved into `port`."""
-        hits: i64 = a.hits
-        if s.source_ton == TON_ALPHANUMERIC or (
-            len(self.options.ton_npi) > 0 and (s.source_ton << 8 | s.source_npi) not in self.options.ton_npi
-        ):
-            hits |= HIT_106
-        self.port = self.port_of(a, buf[s.source_start : s.source_end], self.at)
-        return hits | self.port.hits
-
-    # ---- the body
-
-    def framed(self, s: Scan, buf: bytes) -> i64:
-        """Rules 151, 152, 155 and the part of 150 that is not the text: which octets are the body?"""
-        hits: i64 = 0
-        start: i64 = s.sm_start
-        end: i64 = s.sm_end
-        if s.payloads > 0:
-            if s.payloads > 1 or end > start:
-                hits |= HIT_151
-            if end == start:
-                start = s.payload_start
-                end = s.payload_end
-        if s.own_tags > 0:
-            hits |= HIT_155
-        if s.default_msg_id != 0 and s.default_msg_id not in self.options.default_msg_ids:
-            hits |= HIT_150
-        header: i64 = 0
-        if s.esm_class & ESM_UDHI != 0:
-            if s.sar:
-                hits |= HIT_151
-            header = udh_length(buf[start:end])
-            if header < 0:
-                hits |= HIT_152
-                header = 0
-            start += header
-        self.body_start = start
-        self.body_end = end
-        self.body_header = header
-        return hits
-
-    def decoded(self, a: Account, s: Scan, buf: bytes) -> i64:
-        """The other part of 150: loads `text` when the body decodes (`readable`)."""
-        self.readable = False
-        coding: i64 = s.data_coding
-        start: i64 = self.body_start
-        end: i64 = self.body_end
-        if coding == _UCS2 and self.utf16(buf, start, end):
-            self.text.load(buf[start:end], False)
-            self.readable = True
-            return 0
-        return self.other_coding(a, buf[start:end], coding, self.body_header)
-
-    def utf16(self, buf: bytes, pos: i64, end: i64) -> bool:
-        """True for whole UTF-16BE units with no surrogate and no BOM in front: text as it stands."""
-        if (end - pos) & 1 != 0:
-            return False
-        if pos < end and buf[pos] == 0xFE and buf[pos + 1] == 0xFF:
-            return False
-        while pos < end:
-            if buf[pos] & 0xF8 == 0xD8:
-                return False
-            pos += 2
-        return True
-
-    def other_coding(self, a: Account, body: bytes, coding: i64, header: i64) -> i64:
-        """Text of any other coding, or UCS-2 that needs a closer look; packed septets start after `header` octets."""
-        text = decode(body, coding, a.charset, header)
-        if text is None:
-            if a.binary and is_binary(coding):
-                return 0
-            return HIT_150
-        self.text.load(text, ascii_brackets(coding, a.charset))
-        self.readable = True
-        return 0
+        grant = self.grant
+        if grant.braking != self.brakes.changes:
+            self.brakes.fit(grant, self.port.number, len(self.port.port))
+        if len(grant.brakes) > 0:
+            # Only what nothing else stops uses a throttle's rate up, and only once.
+            spends = not self.partial and not self.charged and hits & a.on & a.stop & ~self.soft == 0
+            hits |= self.brakes.judge(grant.brakes, s.destinations if spends else 0, self.present)
+            self.soft |= self.brakes.soft
+        self.conclude(a, hits, s)
+        # A message in parts is counted once, with its whole verdict; a part that goes ahead of it is not.
+        if not self.partial or self.action >= DISCARD:
+            self.leave(a, s, buf)
+        return self.action
 
     # ---- the content
-
-    def categorise(self, assumed: i64) -> None:
-        """The kind of content: a template of the signature decides, else the lexicon, else what is assumed."""
-        index: i64 = -1
-        if self.grant.templates is not None:
-            index = self.templated(self.grant)
-        self.fitting = index >= 0
-        if index < 0:
-            index = self.lexicon.classify(self.text.raw)
-        if index == 0:
-            index = assumed
-        self.category = index >> 4
-        self.industry = index & 15
-
-    def templated(self, grant: Grant) -> i64:
-        """The content of the template that fits, -1 for none; most texts differ from others in their digits only."""
-        raw = self.text.raw
-        if grant.templates is None:
-            return -1
-        if not grant.templates.digit_free:
-            return self.revision.template_category(grant.templates, raw)
-        shape = shape_of(raw)
-        index: i64 = grant.shapes.get(shape, _UNSHAPED)
-        if index == _UNSHAPED:
-            index = self.revision.template_category(grant.templates, raw)
-            if len(grant.shapes) >= _SHAPES_KEPT:
-                grant.shapes = {}
-            grant.shapes[shape] = int(index)
-        return index
 
     def content(self, index: i64) -> i64:
         """Rules 306, 307, 402 and 403, and what `unknown_category` makes of content that cannot be told; `index` is the
         content. A part is not blamed for what may still come."""
         hits: i64 = 0
         if not self.fitting and not self.partial and self.grant.templated[index >> 4] != 0:
-            hits |= HIT_307
+            hits |= rule.HIT_307
         if index >> 4 == MARKETING:
-            if self.readable and not self.partial:
-                # The usual word is found here; folding and the other phrases are for what lacks it.
-                at: i64 = self.text.raw.find(USUAL)
-                if (at < 0 or at & 1 != 0) and not tells_how_to_refuse(self.text.raw):
-                    hits |= HIT_402
+            if not self.hinted and not self.partial:
+                hits |= rule.HIT_402
             self.locate()
             if not in_hours(self.options.marketing_hours, self.minute):
-                hits |= HIT_403
+                hits |= rule.HIT_403
         if index < 16 and self.options.unknown_category != ALLOW:
             hits |= self.unknown()
         if self.port.permits[index] == 0:
-            hits |= HIT_306
-        self.index = index
+            hits |= rule.HIT_306
         return hits
 
     def unknown(self) -> i64:
         """`unknown_category` tag or reject: content that cannot be told is outside wherever kinds are limited."""
         hits: i64 = 0
         if self.port.permits != EVERYTHING:
-            hits |= HIT_306
-        limited = len(self.grant.scopes) > 0
-        for scope in self.grant.scopes:
-            if scope.permits == EVERYTHING:
-                limited = False
-        if limited:
-            hits |= HIT_302
+            hits |= rule.HIT_306
+        if self.grant.narrows():
+            hits |= rule.HIT_302
         if self.options.unknown_category == TAG:
             self.soft |= hits
         return hits
@@ -306,7 +146,7 @@ class Engine(Lookup):
         some = False
         pos: i64 = s.dest_start
         while pos < s.dest_end:
-            quotas = len(self.quotas)
+            uses = len(self.uses)
             stop = next_destination(s, buf, pos, s.dest_end)
             reached = len(self.reached)
             one = self.recipient(a, buf, pos + 3, stop - 1, i64(buf[pos + 1]))
@@ -316,19 +156,19 @@ class Engine(Lookup):
                 some = True
             else:
                 failed |= one
-                del self.quotas[quotas:]
+                del self.uses[uses:]
                 del self.reached[reached:]
                 first: i64 = ends & -ends
                 status = -1 if first & a.discard != 0 else a.status[ordinal(first)]
-                self.refused.append((int(pos), int(stop), int(status)))
+                self.refused.append((int(pos - s.dest_start), int(stop - s.dest_start), int(status)))
             pos = stop
         if some:
             return kept
         self.refused = []
         return failed
 
-    def conclude(self, a: Account, hits: i64, s: Scan) -> i64:
-        """From hits to an action: the first that stops ends it; else tags, else monitored ones; count it."""
+    def conclude(self, a: Account, hits: i64, s: Scan) -> None:
+        """From hits to an action: the first that stops ends it; else tags, else monitored ones."""
         hits &= a.on
         self.hits = hits
         self.status = ESME_ROK
@@ -354,31 +194,58 @@ class Engine(Lookup):
             if s.command_id == REPLACE_SM and self.status == ESME_RSUBMITFAIL:
                 self.status = ESME_RREPLACEFAIL
         if action < DISCARD:
-            for key, day in self.quotas:
-                self.limits.add(key, day, 1)
+            for use in self.uses:
+                use.messages += 1
             if len(self.reached) > 0:
                 self.note_reached()
-        elif len(self.quotas) > 0:
-            self.quotas = []
+        elif len(self.uses) > 0:
+            self.uses.clear()
         self.action = action
-        # A message in parts is counted once, with its whole verdict; a part that goes ahead of it is not.
-        if not self.partial or action >= DISCARD:
-            self.counters.count(action, self.rule, self.category)
-        return action
 
-    def tag_verdict(self, a: Account) -> i64:
-        """What TLV verdict says of the last message: 1 tagged, 2 would be rejected, 3 would be discarded."""
-        if self.action != TAG:
-            return 0
-        would: i64 = self.hits & (a.would_reject | a.would_discard) & ~self.soft
-        if would == 0:
-            return 1
-        if would & -would & a.would_discard != 0:
-            return 3
-        return 2
+    def leave(self, a: Account, s: Scan, buf: bytes) -> None:
+        """What a verdict leaves behind: a record of what was hit, counts, a tally."""
+        action = self.action
+        if action != ALLOW and self.records.on and not self.record(a, s, buf):
+            return
+        self.counters.count(action, self.rule, self.category)
+        tally = self.grant.tally
+        if tally.index != self.index:
+            tally = tally_of(a, self.port, self.grant, self.index)
+        if not tally.touched:
+            self.tallies.touch(tally, buf[s.start : s.end])
+        tally.submitted += s.destinations
+        tally.refused += s.destinations if action >= DISCARD else 0
+        tally.tagged += s.destinations if action == TAG else 0
 
-    def failed(self, a: Account, now: float) -> i64:
-        """An exception inside the decision: the setting's action, falling back to reject when they come too often."""
+    def record(self, a: Account, s: Scan, buf: bytes) -> bool:
+        """Record the verdict. False when no refusal can be recorded at present: then there is none, and the sender is
+        told to wait (DESIGN §10)."""
+        records = self.records
+        if self.action >= DISCARD and records.full():
+            self.counters.unrecorded += 1
+            self.action = REJECT
+            self.rule = -1
+            self.hits = 0
+            self.status = ESME_RTHROTTLED
+            return False
+        if records.room(a, CODES[self.rule], self.present):
+            records.pack(
+                self.present, self.hits, self.revision.octets, self.status if self.action == REJECT else 0,
+                self.action, self.rule, self.category << 4 | self.industry, s.command_id,
+                self.label(a, s, buf), buf[s.start : s.end], self.text.raw if self.assembled else b"",
+            )
+        return True
+
+    def label(self, a: Account, s: Scan, buf: bytes) -> bytes:
+        """Whose message it was, for its record."""
+        if len(self.port.number) == 0:
+            number = buf[s.source_start : s.source_end].decode("latin-1")
+            return label(a.system_id, a.enterprise, "", number, "", self.grant.signature, self.grant.owner(), a.charset)
+        return label_of(a, self.port, self.grant)
+
+    def failed(self, a: Account, pdu: bytes, now: float) -> i64:
+        """An exception inside the decision on `pdu`: the setting's action, falling back to reject when they come too
+        often."""
         self.counters.errors += 1
         if now - a.errors_since > 60.0:
             a.errors_since = now
@@ -391,9 +258,16 @@ class Engine(Lookup):
         self.grant = NO_GRANT
         self.category = 0
         self.industry = 0
-        self.quotas = []
-        self.refused = []
-        self.reached = []
+        self.uses.clear()
+        self.refused, self.reached = [], []
         self.action = ALLOW if self.options.on_error_allow and a.errors <= self.options.errors_a_minute else REJECT
+        self.status = ESME_RSYSERR
+        self.partial = self.assembled = False
         self.counters.count(self.action, -1, 0)
+        at: float = now + self.skew
+        if self.records.on and self.records.room(a, 0, at):
+            self.records.pack(
+                at, 0, self.revision.octets, self.status if self.action == REJECT else 0, self.action, -1, 0,
+                be32(pdu, 4), label(a.system_id, a.enterprise, "", "", "", "", ""), pdu, b"",
+            )
         return self.action

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portguard.policy.desk import Desk
+from portguard.policy.detail import GrantDetail, PortDetail
 from portguard.policy.engine import Engine
 from portguard.policy.grant import HIT_203, Account
 from portguard.policy.reasons import ACTION_NAMES, CATALOGUE, ORDINAL, Rule
-from portguard.policy.revision import GrantDetail, PortDetail
 from portguard.sms.canonical import folds
 from portguard.sms.category import CATEGORY_NAMES, MARKETING
 from portguard.sms.category import name as category_name
@@ -20,7 +20,7 @@ from portguard.sms.category import name as category_name
 
 @dataclass(slots=True)
 class Trace:
-    """One rule: `state` is fired, passed, off, not reached or not judged; `effect` the action of a fired one."""
+    """One rule: `state` is fired, passed, off or not reached; `effect` the action of a fired one."""
 
     code: int
     rule: str
@@ -119,7 +119,8 @@ def _why_enterprise(f: Facts) -> str:
 
 
 def _why_body(f: Facts) -> str:
-    return f"data_coding {f.scan.data_coding}, esm_class {f.scan.esm_class:#04x}, {f.scan.payloads} message_payload"
+    found = f"data_coding {f.scan.data_coding}, esm_class {f.scan.esm_class:#04x}, {f.scan.payloads} message_payload"
+    return f"{found}, user data header of {f.engine.body_header} octets" if f.engine.body_header else found
 
 
 def _why_parts(f: Facts) -> str:
@@ -154,7 +155,11 @@ def _why_disguise(f: Facts) -> str:
 def _why_second(f: Facts) -> str:
     text = f.engine.text
     tail = text.tail.decode("utf-16-be", "replace") if text.has_tail else text.disguised_tail
-    return f"tail 【{tail}】 beside head 【{f.engine.grant.signature}】" if tail else "one signature at most"
+    if text.beside:
+        return f"【{text.beside}】 right beside 【{f.engine.grant.signature}】"
+    if text.has_head and tail:
+        return f"tail 【{tail}】 beside head 【{f.engine.grant.signature}】"
+    return "one signature at most"
 
 
 def _why_on_file(f: Facts) -> str:
@@ -228,6 +233,11 @@ def _why_marketing_hours(f: Facts) -> str:
     return f"content is {f.content}; judged at {f.time}; marketing hours {', '.join(hours) or 'not set'}"
 
 
+def _why_complaints(f: Facts) -> str:
+    known = len(f.engine.brakes.ports) + len(f.engine.brakes.signatures)
+    return f"{len(f.engine.grant.brakes)} of {known} restraints known here are on its port or signature"
+
+
 _WHY: dict[int, Callable[[Facts], str]] = {
     600: _why_rate, 601: _why_account, 106: _why_source, 100: _why_registered, 101: _why_assigned,
     102: _why_links, 103: _why_links, 104: _why_port, 105: _why_extension, 107: _why_enterprise, 150: _why_body,
@@ -236,6 +246,7 @@ _WHY: dict[int, Callable[[Facts], str]] = {
     300: _why_scope, 301: _why_scope, 302: _why_category, 303: _why_region, 304: _why_hours, 305: _why_quota,
     306: _why_port_category, 307: _why_template, 308: _why_frequency, 400: _why_consent, 401: _why_consent,
     402: _why_optout, 403: _why_marketing_hours,
+    500: _why_complaints, 501: _why_complaints,
 }
 
 
@@ -251,8 +262,6 @@ def trace(desk: Desk, system_id: str) -> list[Trace]:
 def _line(rule: Rule, facts: Facts, engine: Engine, account: Account, ended: int) -> Trace:
     ordinal = ORDINAL[rule.code]
     bit = 1 << ordinal
-    if not rule.judged:
-        return Trace(rule.code, rule.name, "not judged", "", "not part of this version")
     why = _WHY[rule.code](facts)
     if not account.on & bit:
         return Trace(rule.code, rule.name, "off", "", "its action is allow")

@@ -1,23 +1,19 @@
 """Native classes for what the registry grants, resolved once and kept in memory.
 
 Nouns: an *Account* is one ESME login with its rule settings as bit masks; a *PortGrant* answers for one account and
-source_addr; a *Grant* for one account, source_addr and signature; a *Scope* is one row of the scopes table that is left
-of it. `hits` hold the rules that fire whatever the category, region or hour. `since` and `until` (epoch seconds) bound
-the interval in which no date on file changes the answer.
-
-`EngineOptions` are the settings the path looks at.
+source_addr; a *Grant* for one account, source_addr and signature, with the scopes (`terms`) that are left of it. `hits`
+hold the rules that fire whatever the category, region or hour. `since` and `until` (epoch seconds) bound the interval
+in which no date on file changes the answer. A *tally* counts the messages of a grant; a *brake* is what complaints have
+put on a port or a signature.
 
 Compiled. Knows nothing of the registry's storage: `revision` fills these in.
 """
 
 from typing import Final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
-from portguard.policy.options import PolicyOptions
-from portguard.policy.reasons import ACTION_BY_NAME
-from portguard.registry.hours import parse_hours
-from portguard.sms.category import CATEGORY_NAMES
+from portguard.policy.terms import NO_REGIONS, Scope
 from portguard.sms.template import Templates
 
 # One bit a rule, in the order of judgement; a test holds them against the catalogue.
@@ -56,6 +52,8 @@ HIT_400: Final = 1 << 31
 HIT_401: Final = 1 << 32
 HIT_402: Final = 1 << 33
 HIT_403: Final = 1 << 34
+HIT_500: Final = 1 << 35
+HIT_501: Final = 1 << 36
 RULES: Final = 37
 
 # What says that the account may not send on the number at all: such answers are cached apart from the good ones.
@@ -69,64 +67,180 @@ NOTHING: Final = b"\x00" * 80
 FOREVER: Final = 4611686018427387904.0
 
 
-class Scope:
-    """A scope that covers the number and the provider; category, region, hours and cap are judged per message."""
+# Holds no object that could refer back to it: the garbage collector need not walk them.
+@mypyc_attr(acyclic=True)
+class Tally:
+    """Messages of one grant and one kind of content (category * 16 + industry) since the last sweep, in recipients;
+    `label` names the grant (`policy.record`), `sample` is the first PDU since then."""
 
-    def __init__(
-        self,
-        key: str,
-        enterprise: str,
-        permits: bytes,
-        regions: frozenset[str],
-        hours: list[tuple[int, int]],
-        cap: i64,
-    ) -> None:
-        self.key = key
-        self.enterprise = enterprise
-        self.permits = permits
-        self.regions = regions
-        self.hours = hours
-        self.cap = cap
+    def __init__(self, label: bytes, index: i64) -> None:
+        self.label = label
+        self.index = index
+        self.touched = False
+        self.submitted: i64 = 0
+        self.refused: i64 = 0
+        self.tagged: i64 = 0
+        self.delivered: i64 = 0
+        self.failed: i64 = 0
+        self.sample = b""
 
 
-def in_hours(hours: list[tuple[int, int]], minute: i64) -> bool:
-    """True when `minute` (of the local day) is inside; [start, end), over midnight when end <= start; none: always."""
-    if len(hours) == 0:
+NO_TALLY: Final = Tally(b"", -1)
+
+BRAKE_TAG: Final = 1
+BRAKE_THROTTLE: Final = 2
+BRAKE_SUSPEND: Final = 3
+
+
+@mypyc_attr(acyclic=True)
+class Brake:
+    """A restraint in force until `until` (epoch seconds); `per_minute` messages pass a throttle, a minute's worth at
+    once."""
+
+    def __init__(self, level: i64, per_minute: i64, until: float) -> None:
+        self.level = level
+        self.per_minute = per_minute
+        self.until = until
+        self.tokens = float(per_minute)
+        self.updated = 0.0
+
+    def take(self, messages: i64, at: float) -> bool:
+        """So many messages at epoch second `at`; False when they are beyond the rate."""
+        rate = float(self.per_minute)
+        if at > self.updated:
+            if self.updated > 0.0:
+                self.tokens += (at - self.updated) * rate / 60.0
+            if self.tokens > rate:
+                self.tokens = rate
+            self.updated = at
+        if self.tokens < float(messages):
+            return False
+        self.tokens -= float(messages)
         return True
-    for start, end in hours:
-        if start < end:
-            if start <= minute < end:
-                return True
-        elif minute >= start or minute < end:
-            return True
-    return False
 
 
+_NO_BRAKES: Final[list[Brake]] = []
+_NO_TALLIES: Final[list[Tally]] = []
+
+
+# A hundred thousand of them are kept: none holds what could refer back to it, so the garbage collector walks none, and
+# what most of them do not have is shared.
+@mypyc_attr(acyclic=True)
 class Grant:
-    """What the registry says about a signature of an account on a number."""
+    """What the registry says about a signature of an account on a number. `used`: since `Kept` last asked."""
 
-    def __init__(self, hits: i64, since: float, until: float, signature: str, enterprises: frozenset[str]) -> None:
+    def __init__(self, hits: i64, since: float, until: float, signature: str, enterprises: tuple[str, ...]) -> None:
         self.hits = hits
         self.since = since
         self.until = until
         self.signature = signature
         self.enterprises = enterprises
         self.registered = False
-        self.scopes: list[Scope] = []
+        self.used = False
+        self.scopes: tuple[Scope, ...] = ()
         # Categories that some scope without region, hours or cap permits: nothing is left to judge for those.
         self.plain = NOTHING
         self.limited = False
         self.own_width = False
         self.templates: Templates | None = None
-        # What fits is remembered by the shape of the text, its digits all made 0, where that is as good as the text.
-        self.shapes: dict[bytes, int] = {}
         # By category: does the signature have templates for it?
         self.templated = b"\0" * 5
         self.detail: object = None
+        # Of the content that came last; `tallies` has all where there are two kinds or more.
+        self.tally = NO_TALLY
+        self.tallies = _NO_TALLIES
+        self.label = b""
+        # As of the engine's `braking`.
+        self.brakes = _NO_BRAKES
+        self.braking: i64 = 0
+
+    def is_foreign(self, other: "Grant") -> bool:
+        """True when `other` is on file, and to no enterprise that has this one."""
+        shared = [enterprise for enterprise in self.enterprises if enterprise in other.enterprises]
+        return other.registered and len(shared) == 0
+
+    def owner(self) -> str:
+        """The enterprise whose signature it is, "" when it is nobody's."""
+        if len(self.scopes) > 0:
+            return self.scopes[0].enterprise
+        return min(self.enterprises) if len(self.enterprises) > 0 else ""
+
+    def narrows(self) -> bool:
+        """True when every scope that is left limits the kinds of content."""
+        for scope in self.scopes:
+            if scope.permits == EVERYTHING:
+                return False
+        return len(self.scopes) > 0
 
 
+class Brakes:
+    """Every restraint in force (rules 500 and 501), by name; `changes` counts how often they became others."""
+
+    def __init__(self) -> None:
+        self.ports: dict[str, Brake] = {}
+        self.signatures: dict[str, Brake] = {}
+        self.changes: i64 = 0
+        # What the last judgement only tags.
+        self.soft: i64 = 0
+
+    def put(self, restraints: list[tuple[str, str, int, int, float]]) -> None:
+        """These and no others: (port or signature, its name, level, messages a minute, until). A throttle that stays
+        keeps its count."""
+        ports: dict[str, Brake] = {}
+        signatures: dict[str, Brake] = {}
+        for kind, name, level, per_minute, until in restraints:
+            brake = (self.ports if kind == "port" else self.signatures).get(name)
+            if brake is None or brake.level != level or brake.per_minute != per_minute:
+                brake = Brake(level, per_minute, until)
+            brake.until = until
+            if kind == "port":
+                ports[name] = brake
+            else:
+                signatures[name] = brake
+        self.ports = ports
+        self.signatures = signatures
+        self.changes += 1
+
+    def fit(self, grant: "Grant", number: str, registered: i64) -> None:
+        """Leave in the grant what holds back its signature, and the number or what it begins with; a number has nothing
+        to do with ports shorter than its own, of `registered` digits: it is carved out of them."""
+        found: list[Brake] = []
+        brake = self.signatures.get(grant.signature)
+        if brake is not None:
+            found.append(brake)
+        if len(self.ports) > 0:
+            for length in range(registered, len(number) + 1):
+                brake = self.ports.get(number[:length])
+                if brake is not None:
+                    found.append(brake)
+        grant.brakes = found if len(found) > 0 else _NO_BRAKES
+        grant.braking = self.changes
+
+    def judge(self, brakes: list[Brake], messages: i64, at: float) -> i64:
+        """The hits of 500 and 501 at epoch second `at`; `messages` use a throttle's rate up, 0 when others stop them
+        anyway. The level `tag` hits 500 softly."""
+        hits: i64 = 0
+        tagged = False
+        for brake in brakes:
+            if brake.until <= at:
+                continue
+            if brake.level == BRAKE_SUSPEND:
+                hits |= HIT_501
+            elif brake.level == BRAKE_TAG:
+                tagged = True
+            elif messages > 0 and not brake.take(messages, at):
+                hits |= HIT_500
+        self.soft = HIT_500 if tagged and hits & HIT_500 == 0 else 0
+        return hits | self.soft
+
+
+NO_GRANT: Final = Grant(0, 1.0, 0.0, "", ())
+_NO_GRANTS: Final[dict[bytes, Grant]] = {}
+
+
+@mypyc_attr(acyclic=True)
 class PortGrant:
-    """What the registry says about an account on a number."""
+    """What the registry says about an account on a number. `used`: since `Kept` last asked."""
 
     def __init__(self, hits: i64, since: float, until: float, number: str) -> None:
         self.hits = hits
@@ -136,12 +250,54 @@ class PortGrant:
         self.port = ""
         self.holder = ""
         self.permits = EVERYTHING
-        self.regions: frozenset[str] = frozenset()
+        self.regions = NO_REGIONS
         self.signature_required = False
+        self.used = False
+        # May some number under the port keep the first signature registered for it?
+        self.keeps = False
         self.detail: object = None
-        self.signatures: dict[bytes, Grant] = {}
-        self.refused: dict[bytes, Grant] = {}
-        self.unsigned = Grant(0, since, until, "", frozenset())
+        # Most numbers have one signature, which stands here; the dicts are replaced when something is put in.
+        self.first_key = b""
+        self.first = NO_GRANT
+        self.signatures = _NO_GRANTS
+        self.refused = _NO_GRANTS
+        self._unsigned = NO_GRANT
+
+    def unsigned(self) -> Grant:
+        """What a text without a signature gets; made when there is one."""
+        if self._unsigned is NO_GRANT:
+            self._unsigned = Grant(HIT_200 if self.signature_required else 0, self.since, self.until, "", ())
+            self._unsigned.plain = EVERYTHING
+        return self._unsigned
+
+    def find(self, key: bytes) -> Grant:
+        """The grant of a signature that may be used here; NO_GRANT when it is not kept."""
+        if key == self.first_key:
+            return self.first
+        return self.signatures.get(key, NO_GRANT)
+
+    def put(self, key: bytes, grant: Grant) -> None:
+        """Keep the grant of a signature that may be used here."""
+        if self.first is NO_GRANT and key not in self.signatures:
+            self.first_key = key
+            self.first = grant
+        elif key == self.first_key:
+            self.first = grant
+        else:
+            if len(self.signatures) == 0:
+                self.signatures = {}
+            self.signatures[key] = grant
+
+    def drop(self, key: bytes, grant: Grant) -> None:
+        """Forget it, unless another has taken its place."""
+        if self.first is grant:
+            self.first_key = b""
+            self.first = NO_GRANT
+        elif self.signatures.get(key, NO_GRANT) is grant:
+            del self.signatures[key]
+
+
+NO_PORT: Final = PortGrant(0, 1.0, 0.0, "")
 
 
 class Bucket:
@@ -195,8 +351,18 @@ class Account:
         self.status: list[int] = [0] * RULES
         self.errors: i64 = 0
         self.errors_since = 0.0
+        self.recorded = Bucket()
         self.ports: dict[bytes, PortGrant] = {}
         self.refused: dict[bytes, PortGrant] = {}
+        # Where rule 100 stops, one answer for all numbers that nobody has; its own `number` is "".
+        self.nowhere: PortGrant | None = None
+
+    def would(self, hits: i64) -> i64:
+        """What would have become of hits that only tag: 1 tagged, 2 rejected, 3 discarded."""
+        would: i64 = hits & (self.would_reject | self.would_discard)
+        if would == 0:
+            return 1
+        return 3 if would & -would & self.would_discard != 0 else 2
 
 
 def ordinal(bit: i64) -> i64:
@@ -206,26 +372,3 @@ def ordinal(bit: i64) -> i64:
         bit >>= 1
         place += 1
     return place
-
-
-class EngineOptions:
-    """The settings the path looks at, copied once out of `[policy]`. `grants` and `refusals` bound what is kept of the
-    registry's answers."""
-
-    def __init__(self, options: PolicyOptions, grants: int, refusals: int) -> None:
-        self.head_only = options.signature_position == "head"
-        self.disguise_own_tag = options.disguise_own == "tag"
-        self.unknown_category: i64 = ACTION_BY_NAME[options.unknown_category]
-        self.ton_npi = frozenset([ton << 8 | npi for ton, npi in options.source_ton_npi])
-        self.default_msg_ids = frozenset(options.default_msg_ids)
-        self.max_schedule = options.max_schedule_hours * 3600.0
-        self.marketing_hours = parse_hours(options.marketing_hours.split("|")) if options.marketing_hours else []
-        # By category: messages to a subscriber under a signature, a minute, an hour and a day; 0 is no limit.
-        self.frequency: dict[int, tuple[int, int, int]] = {
-            CATEGORY_NAMES.index(name): (limit.minute, limit.hour, limit.day)
-            for name, limit in options.frequency.items()
-        }
-        self.grants: i64 = grants
-        self.refusals: i64 = refusals
-        self.errors_a_minute: i64 = options.on_error_limit
-        self.on_error_allow = options.on_error == "allow"

@@ -1,7 +1,7 @@
 """What the registry says of a number, a signature and a recipient, from memory: grants keyed by raw bytes.
 
-Noun: `Lookup`, the bounded caches of one engine. Refusals are kept apart from permissions, so that a sender of junk
-cannot push out what is permitted.
+Nouns: `EngineOptions`, the settings the path looks at; `Lookup`, the bounded caches of one engine. Refusals are kept
+apart from permissions, so that a sender of junk cannot push out what is permitted.
 
 Compiled; base of `engine.Engine`.
 """
@@ -10,11 +10,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from portguard.policy.counters import Counters, Limits
+from portguard.policy.counters import Counters, Limits, Records, Tallies
 from portguard.policy.grant import (
-    HIT_201,
-    HIT_202,
-    HIT_203,
+    HIT_100,
     HIT_302,
     HIT_303,
     HIT_304,
@@ -23,28 +21,58 @@ from portguard.policy.grant import (
     HIT_400,
     HIT_401,
     HIT_601,
+    NO_GRANT,
+    NO_PORT,
     PORT_REFUSALS,
-    SIGNATURE_REFUSALS,
     Account,
-    EngineOptions,
-    Grant,
+    Brakes,
     PortGrant,
-    Scope,
-    in_hours,
 )
+from portguard.policy.kept import Kept
 from portguard.policy.ledger import MISSING, REVOKED, Ledger
-from portguard.policy.revision import Revision
-from portguard.sms.category import MARKETING
+from portguard.policy.options import PolicyOptions
+from portguard.policy.reasons import ACTION_BY_NAME
+from portguard.policy.revision import MAX_DIGITS, Revision
+from portguard.policy.terms import Scope, Use, in_hours
+from portguard.registry.hours import parse_hours
+from portguard.registry.reader import Reader
+from portguard.sms.category import CATEGORY_NAMES, MARKETING
 from portguard.sms.lexicon import Lexicon
 from portguard.sms.text import Text
 
 SECONDS_A_DAY: Final = 86400.0
 
-NO_PORT: Final = PortGrant(0, 1.0, 0.0, "")
 _REGIONS_KEPT: Final = 100_000
+# Of so many revisions before what was found is given up a little at a time.
+LEAVING: Final = 3
 _UNASKED: Final = "?"
 
-NO_GRANT: Final = Grant(0, 1.0, 0.0, "", frozenset())
+
+
+class EngineOptions:
+    """The settings the path looks at, copied once out of `[policy]`. `grants` and `refusals` bound what is kept of the
+    registry's answers."""
+
+    def __init__(self, options: PolicyOptions, grants: int, refusals: int) -> None:
+        self.head_only = options.signature_position == "head"
+        self.disguise_own_tag = options.disguise_own == "tag"
+        self.unknown_category: i64 = ACTION_BY_NAME[options.unknown_category]
+        self.shortest: i64 = options.signature_min
+        self.longest: i64 = options.signature_max
+        self.ton_npi = frozenset([ton << 8 | npi for ton, npi in options.source_ton_npi])
+        self.default_msg_ids = frozenset(options.default_msg_ids)
+        self.max_schedule = options.max_schedule_hours * 3600.0
+        self.max_validity = options.max_validity_hours * 3600.0
+        self.marketing_hours = parse_hours(options.marketing_hours.split("|")) if options.marketing_hours else []
+        # By category: messages to a subscriber under a signature, a minute, an hour and a day; 0 is no limit.
+        self.frequency: dict[int, tuple[int, int, int]] = {
+            CATEGORY_NAMES.index(name): (limit.minute, limit.hour, limit.day)
+            for name, limit in options.frequency.items()
+        }
+        self.grants: i64 = grants
+        self.refusals: i64 = refusals
+        self.errors_a_minute: i64 = options.on_error_limit
+        self.on_error_allow = options.on_error == "allow"
 
 
 class Lookup:
@@ -57,17 +85,20 @@ class Lookup:
         self.limits = limits
         self.counters = counters
         self.accounts: dict[str, Account] = {}
-        self.grants_kept: i64 = 0
-        self.refusals_kept: i64 = 0
+        self.kept = Kept(options.grants, False)
+        self.kept_refusals = Kept(options.refusals, True)
+        # Of revisions that serve no more, to be given up a few at a time.
+        self.leaving: list[Kept] = []
         self.skew = 0.0
         self.utc_offset = 0.0
         # The time of the present message (epoch seconds), and its soft hits: those a setting turns into a tag.
         self.present = 0.0
         self.soft: i64 = 0
-        self.at = 0.0
+        self.at = self.expires = 0.0
         self.text = Text()
         self.port = NO_PORT
         self.grant = NO_GRANT
+        self.since = self.until = 0.0
         self.index: i64 = 0
         # The local day (since the epoch) and minute of the time of judgement, and the present minute they hold for.
         self.day: i64 = 0
@@ -76,19 +107,23 @@ class Lookup:
         self.minute_until = 0.0
         self.regions: dict[bytes, str] = {}
         self.region_tail: i64 = revision.region_tail
-        # Scopes (and days) whose cap the message will use, one entry a recipient; `charged` when an earlier part has.
-        self.quotas: list[tuple[str, int]] = []
+        self.reader: Reader = revision.reader
+        self.noting = revision.noting
+        self.known_signatures = revision.has_signatures
+        # The caps that the message will use, one entry a recipient; `charged` when an earlier part has.
+        self.uses: list[Use] = []
         self.charged = False
         # To count and remember once the message passes: (frequency key, enterprise of marketing, subscriber).
         self.reached: list[tuple[str, str, str]] = []
-        # Does a template of the signature fit? Whether there is a text at all.
+        # Does a template of the signature fit? Is there a text at all? Is it only the text so far?
         self.fitting = True
-        self.readable = False
+        self.readable = self.partial = False
         self.ledger: Ledger | None = None
-        # Recipients of submit_multi that fail alone: (start, end) of the dest_address, and the status; -1: discarded.
+        # Recipients of submit_multi that fail alone: (start, end) in the list, and the status; -1: discarded.
         self.refused: list[tuple[int, int, int]] = []
-        # A part of a long message is judged on the text so far.
-        self.partial = False
+        self.brakes = Brakes()
+        self.tallies = Tallies(0)
+        self.records = Records(0, 0)
 
     def swap(self, revision: Revision) -> None:
         """Serve another revision from the next message on. Accounts are resolved again when next asked for."""
@@ -96,9 +131,20 @@ class Lookup:
         self.lexicon = revision.lexicon
         self.regions = {}
         self.region_tail = revision.region_tail
+        self.reader = revision.reader
+        self.noting = revision.noting
+        self.known_signatures = revision.has_signatures
         self.accounts = {}
-        self.grants_kept = 0
-        self.refusals_kept = 0
+        self.leaving += [self.kept, self.kept_refusals]
+        # Swaps that follow each other faster than that: the oldest go at once.
+        del self.leaving[: -2 * LEAVING]
+        self.kept = Kept(self.options.grants, False)
+        self.kept_refusals = Kept(self.options.refusals, True)
+
+    def shed(self, count: i64) -> None:
+        """Give up so many answers of revisions that serve no more: all at once, that would hold up messages."""
+        if len(self.leaving) > 0 and not self.leaving[-1].shed(count):
+            self.leaving.pop()
 
     def refit(self, wall: float) -> bool:
         """Take the settings of the profile that covers `wall`; True when they changed, and accounts must be asked for
@@ -131,139 +177,44 @@ class Lookup:
     def port_of(self, a: Account, key: bytes, at: float) -> PortGrant:
         """The resolved grant of a number (raw source_addr), from the cache where its dates still hold."""
         port = a.ports.get(key, NO_PORT)
-        if port.since <= at < port.until:
-            return port
-        port = a.refused.get(key, NO_PORT)
-        if port.since <= at < port.until:
-            return port
-        return self.port_miss(a, key, at)
+        if not port.since <= at < port.until:
+            port = a.refused.get(key, NO_PORT)
+        if not port.since <= at < port.until:
+            return self.port_miss(a, key, at)
+        port.used = True
+        return port
 
     def port_miss(self, a: Account, key: bytes, at: float) -> PortGrant:
         """Ask the revision, and keep the answer when it is about the present."""
         self.counters.port_misses += 1
+        stopped = a.on & a.stop & HIT_100 != 0 and not self.noting and self.is_nowhere(key)
+        if stopped and a.nowhere is not None:
+            return a.nowhere
         port: PortGrant = self.revision.port(a.enterprise, key.decode("latin-1"), at)
-        if self.scheduled(at):
+        if stopped:
+            # Dates have no part in it: where nothing is on file, nothing begins or ends.
+            port.number = ""
+            a.nowhere = port
+            return port
+        if not self.keeps(a, at):
             return port
         if port.hits & PORT_REFUSALS != 0:
-            self.make_room_for_refusal()
-            a.refused[key] = port
+            self.kept_refusals.put_port(a, port, key)
         else:
-            self.make_room_for_grant()
-            a.ports[key] = port
+            self.kept.put_port(a, port, key)
         return port
+
+    def is_nowhere(self, key: bytes) -> bool:
+        """Is it a number that begins with no registered port?"""
+        return key.isdigit() and len(key) <= MAX_DIGITS and not self.reader.is_port(key)
+
+    def keeps(self, a: Account, at: float) -> bool:
+        """May an answer be kept? Only those to accounts on file are bounded, all others would go with their links."""
+        return a.known and not self.scheduled(at)
 
     def scheduled(self, at: float) -> bool:
         """True for a verdict about another time: kept, those would push the present out of the caches."""
         return self.present != at
-
-    def make_room_for_grant(self) -> None:
-        """Bound what is kept: at the limit everything is dropped and asked for again."""
-        self.grants_kept += 1
-        if self.grants_kept > self.options.grants:
-            self.grants_kept = 1
-            for account in self.accounts.values():
-                account.ports = {}
-
-    def make_room_for_refusal(self) -> None:
-        """The same for refusals, apart, so that a sender of junk cannot push out what is permitted."""
-        self.refusals_kept += 1
-        if self.refusals_kept > self.options.refusals:
-            self.refusals_kept = 1
-            for account in self.accounts.values():
-                account.refused = {}
-                for port in account.ports.values():
-                    port.refused = {}
-
-    # ---- the signature
-
-    def signed(self, a: Account, port: PortGrant, at: float) -> i64:
-        """Rules 107 and 200-301: find the signature, resolve it, leave it in `grant`."""
-        t = self.text
-        if t.has_head:
-            self.grant = self.grant_of(a, port, t.head, at)
-            if (t.has_tail or t.disguised) and not self.partial:
-                return self.grant.hits | self.second(a, port, at)
-            return self.grant.hits
-        if t.disguised:
-            found = self.disguised(a, port, t.disguised_head, at)
-            if found.registered:
-                self.grant = found
-                return found.hits | self.own_disguise(found)
-        if self.partial:  # the tail is not here yet
-            self.grant = port.unsigned
-            return port.unsigned.hits
-        if t.has_tail:
-            self.grant = self.grant_of(a, port, t.tail, at)
-            if self.options.head_only:
-                return self.grant.hits | HIT_201
-            return self.grant.hits
-        if t.disguised and not self.options.head_only:
-            found = self.disguised(a, port, t.disguised_tail, at)
-            if found.registered:
-                self.grant = found
-                return found.hits | self.own_disguise(found)
-        self.grant = port.unsigned
-        return port.unsigned.hits
-
-    def second(self, a: Account, port: PortGrant, at: float) -> i64:
-        """Rule 202: a head is there; is the tail on file to another enterprise?"""
-        t = self.text
-        head = self.grant
-        if head.hits & HIT_203 != 0:
-            self.own_disguise(head)
-        tail = self.grant_of(a, port, t.tail, at) if t.has_tail else self.disguised(a, port, t.disguised_tail, at)
-        if not tail.registered:
-            return 0
-        for enterprise in tail.enterprises:
-            if enterprise in head.enterprises:
-                return 0
-        return HIT_202
-
-    def own_disguise(self, grant: Grant) -> i64:
-        """With `disguise_own = "tag"` a sender's own signature in other brackets or width is tagged, not refused."""
-        if self.options.disguise_own_tag and grant.own_width and len(grant.scopes) > 0:
-            self.soft |= HIT_203
-        return 0
-
-    def grant_of(self, a: Account, port: PortGrant, key: bytes, at: float) -> Grant:
-        """The resolved grant of a signature as written (UTF-16BE between its brackets)."""
-        grant = port.signatures.get(key, NO_GRANT)
-        if grant.since <= at < grant.until:
-            if grant.own_width:
-                self.own_disguise(grant)
-            return grant
-        grant = port.refused.get(key, NO_GRANT)
-        if grant.since <= at < grant.until:
-            if grant.own_width:
-                self.own_disguise(grant)
-            return grant
-        return self.grant_miss(a, port, key, key.decode("utf-16-be", "replace"), at, True)
-
-    def disguised(self, a: Account, port: PortGrant, written: str, at: float) -> Grant:
-        """The grant of a signature that only the canonical form brackets; unregistered means there is none."""
-        if written == "":
-            return NO_GRANT
-        key = b"\x00" + written.encode("utf-16-be", "replace")
-        grant = port.refused.get(key, NO_GRANT)
-        if grant.since <= at < grant.until:
-            return grant
-        return self.grant_miss(a, port, key, written, at, False)
-
-    def grant_miss(self, a: Account, port: PortGrant, key: bytes, text: str, at: float, bracketed: bool) -> Grant:
-        """Ask the revision, and keep the answer when it is about the present."""
-        self.counters.grant_misses += 1
-        grant: Grant = self.revision.signature(port, a.enterprise, text, at, bracketed=bracketed)
-        if grant.own_width:
-            self.own_disguise(grant)
-        if self.scheduled(at):
-            return grant
-        if not bracketed or grant.hits & SIGNATURE_REFUSALS != 0 or port.hits & PORT_REFUSALS != 0:
-            self.make_room_for_refusal()
-            port.refused[key] = grant
-        else:
-            self.make_room_for_grant()
-            port.signatures[key] = grant
-        return grant
 
     # ---- the recipient
 
@@ -350,13 +301,16 @@ class Lookup:
 
     def room(self, scope: Scope) -> bool:
         """Rule 305: is there room under the scope's daily cap? Then one message to one recipient will be counted."""
-        used: i64 = self.limits.used(scope.key, self.day) + 1
-        for key, _ in self.quotas:
-            if key == scope.key:
+        use = scope.use
+        if use.day != self.day:
+            use = scope.use = self.limits.use(scope.key, self.day)
+        used: i64 = use.messages + 1
+        for other in self.uses:
+            if other is use:
                 used += 1
         if used > scope.cap:
             return False
-        self.quotas.append((scope.key, int(self.day)))
+        self.uses.append(use)
         return True
 
     def region_of(self, buf: bytes, start: i64, end: i64, ton: i64) -> str:

@@ -52,7 +52,9 @@ class ProfileOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True, re
 
 
 class PolicyOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[policy]`. Lengths are characters, `max_schedule_hours` bounds schedule_delivery_time."""
+    """`[policy]`. Lengths are characters, `max_schedule_hours` bounds schedule_delivery_time.
+    `max_validity_hours` is how long the SMSC keeps trying at most; a validity_period, up to that, must end within the
+    dates on file."""
 
     mode: Mode = "monitor"
     on_error: Literal["reject", "allow"] = "reject"
@@ -69,6 +71,7 @@ class PolicyOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     source_ton_npi: list[tuple[int, int]] = []
     default_msg_ids: list[Annotated[int, msgspec.Meta(ge=1, le=255)]] = []
     max_schedule_hours: Annotated[int, msgspec.Meta(ge=1)] = 24 * 14
+    max_validity_hours: Annotated[int, msgspec.Meta(ge=1)] = 24 * 3
     discard_receipt: bool = False
     tag_fallback: Literal["allow", "reject"] = "allow"
     discard_id: Literal["hex", "decimal"] = "hex"

@@ -28,8 +28,7 @@ VENDOR_STATUS: Final = 0x400
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `position` is its place in the vendor range of command_status; `judged` is False for a rule whose
-    code is reserved but which this version does not evaluate."""
+    """One rule. `position` is its place in the vendor range of command_status."""
 
     code: int
     name: str
@@ -37,7 +36,6 @@ class Rule:
     action: int
     status: int
     fires_when: str
-    judged: bool = True
 
 
 def _rule(
@@ -48,9 +46,8 @@ def _rule(
     *,
     action: int = REJECT,
     status: int = ESME_RSUBMITFAIL,
-    judged: bool = True,
 ) -> Rule:
-    return Rule(code, name, position, action, status, fires_when, judged)
+    return Rule(code, name, position, action, status, fires_when)
 
 
 _SRC: Final = ESME_RINVSRCADR
@@ -92,10 +89,11 @@ CATALOGUE: Final[tuple[Rule, ...]] = (
     _rule(401, "consent_revoked", 30, "marketing after an opt-out (where there is a ledger)"),
     _rule(402, "optout_hint_missing", 31, "marketing that does not tell how to refuse", action=TAG),
     _rule(403, "quiet_hours", 32, "marketing outside marketing_hours"),
-    _rule(500, "complaint_throttled", 33, "complaints reduced the rate", status=ESME_RTHROTTLED, judged=False),
-    _rule(501, "complaint_suspended", 34, "complaints suspended the port or signature", judged=False),
+    _rule(500, "complaint_throttled", 33, "complaints reduced the port's or signature's rate", status=ESME_RTHROTTLED),
+    _rule(501, "complaint_suspended", 34, "complaints suspended the port or signature"),
 )
 
+CODES: Final[tuple[int, ...]] = tuple(rule.code for rule in CATALOGUE)
 RULE_BY_NAME: Final[dict[str, Rule]] = {rule.name: rule for rule in CATALOGUE}
 RULE_BY_CODE: Final[dict[int, Rule]] = {rule.code: rule for rule in CATALOGUE}
 ORDINAL: Final[dict[int, int]] = {rule.code: ordinal for ordinal, rule in enumerate(CATALOGUE)}

@@ -125,18 +125,6 @@ def policy_errors(options: PolicyOptions) -> list[str]:
     return errors
 
 
-def policy_warnings(options: PolicyOptions) -> list[str]:
-    """Settings that are accepted and have no effect in this version."""
-    tables = [("policy.rules", options.rules)]
-    tables += [(f"policy.accounts.{name}.rules", account.rules) for name, account in options.accounts.items()]
-    return [
-        f"{place}.{name}: this version does not judge this rule; the setting has no effect"
-        for place, table in tables
-        for name in table
-        if name in RULE_BY_NAME and not RULE_BY_NAME[name].judged
-    ]
-
-
 class RuleSettings:
     """The settings of every rule, global and per account. Raises ValueError when `policy_errors` has something."""
 

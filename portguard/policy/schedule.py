@@ -1,4 +1,4 @@
-"""schedule_delivery_time: when a message will be delivered, in epoch seconds (SMPP 3.4 §7.1.1).
+"""When a message will be delivered, and until when that is tried, in epoch seconds (SMPP 3.4 §7.1.1).
 
 Absolute "YYMMDDhhmmsstnnp" (tenths, quarter hours from UTC, + or -) and relative "YYMMDDhhmmss000R". Cold: few messages
 carry one.
@@ -6,6 +6,26 @@ carry one.
 
 from calendar import monthrange, timegm
 from datetime import UTC, datetime
+
+from portguard.policy.lookup import EngineOptions
+from portguard.smpp.constants import ESME_RINVEXPIRY, ESME_RINVSCHED, ESME_ROK
+
+
+def delivery(
+    schedule: bytes, validity: bytes, time_to_live: int, wall: float, options: EngineOptions
+) -> tuple[int, float, float]:
+    """(command_status, when, until when at most) for schedule_delivery_time, validity_period (b"" where there is none)
+    and qos_time_to_live (seconds, -1 for none) of a message that comes in at `wall`.
+
+    It may not be scheduled beyond `max_schedule`; after `max_validity` the SMSC gives up, whatever is asked.
+    """
+    at = delivery_time(schedule, wall) if schedule else wall
+    if at < 0.0 or at > wall + options.max_schedule:
+        return ESME_RINVSCHED, wall, wall
+    until = delivery_time(validity, wall) if validity else wall
+    if until < 0.0:
+        return ESME_RINVEXPIRY, wall, wall
+    return ESME_ROK, at, max(at, min(max(until, wall + time_to_live), at + options.max_validity))
 
 
 def delivery_time(field: bytes, wall: float) -> float:

@@ -75,6 +75,7 @@ TABLES: Tables = {
     "signatures": [
         {"signature": "星辰商城", "enterprise": "mall"},
         {"signature": "月光银行", "enterprise": "bank"},
+        {"signature": "太阳银行", "enterprise": "bank"},  # on no number of first's
         {"signature": "云端会议", "enterprise": "first"},
         {"signature": "Apple商店", "enterprise": "mall"},
         {"signature": "GoodTea", "enterprise": "tea"},
@@ -109,6 +110,7 @@ TABLES: Tables = {
         ),
         {"signature": "同名品牌", "enterprise": "bank", "provider": "*"},
         {"signature": "月光银行", "enterprise": "bank", "port": "1069", "provider": "*"},
+        {"signature": "太阳银行", "enterprise": "bank", "port": "10690001991", "provider": "bank"},
         {"signature": "云端会议", "enterprise": "first", "port": "10690001"},  # for whoever may send on that
         {"signature": "GoodTea", "enterprise": "tea", "provider": "*"},
         {"signature": "冻结商行", "enterprise": "frozen", "provider": "*"},

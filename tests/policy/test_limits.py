@@ -26,9 +26,8 @@ def send(desk: Desk, text: str = LIMITED, at: float = TEN, **fields: object) -> 
 
 def give_back(desk: Desk) -> None:
     """What the relay does when the SMSC refuses the message judged last."""
-    engine = desk.engine
-    for key, day in engine.quotas:
-        engine.limits.add(key, day, -1)
+    for use in desk.engine.uses:
+        use.give_back()
 
 
 def test_a_refusal_by_the_smsc_gives_the_cap_back(office: Office) -> None:
@@ -41,9 +40,9 @@ def test_a_refusal_by_the_smsc_gives_the_cap_back(office: Office) -> None:
 def test_nothing_is_given_back_for_what_was_not_counted(office: Office) -> None:
     desk = office.desk()
     assert [send(desk), send(desk), send(desk)] == [0, 0, 305]
-    assert desk.engine.quotas == []
+    assert desk.engine.uses == []
     assert send(desk, "【星辰商城】" + CODE) == 0
-    assert desk.engine.quotas == []
+    assert desk.engine.uses == []
 
 
 def test_a_message_that_another_rule_refuses_uses_nothing_up(office: Office) -> None:
@@ -78,16 +77,17 @@ def test_a_scheduled_message_counts_on_its_day(office: Office) -> None:
 def test_days_long_past_are_forgotten() -> None:
     limits = Limits()
     for day in (10, 11, 12, 13):
-        limits.add("scope", day, 1)
+        limits.use(b"scope", day).messages += 1
     limits.forget(12)
-    assert [limits.used("scope", day) for day in (10, 11, 12, 13)] == [0, 1, 1, 1]
+    assert [limits.use(b"scope", day).messages for day in (10, 11, 12, 13)] == [0, 1, 1, 1]
 
 
 def test_no_more_is_given_back_than_was_used() -> None:
     limits = Limits()
-    limits.add("scope", 1, 2)
-    limits.add("scope", 1, -5)
-    assert limits.used("scope", 1) == 0
+    limits.use(b"scope", 1).messages = 2
+    for _ in range(5):
+        limits.use(b"scope", 1).give_back()
+    assert limits.use(b"scope", 1).messages == 0
 
 
 def test_an_account_keeps_its_bucket() -> None:

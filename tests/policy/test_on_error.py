@@ -68,5 +68,5 @@ def test_no_cap_is_used_up(office: Office) -> None:
     limited = Message("first", "106900011", "13910001234", "【星辰限量】" + CODE, at=TEN)
     assert desk.judge(limited).action == "allow"
     assert desk.judge(fault()).action == "allow"
-    assert desk.engine.quotas == []
+    assert desk.engine.uses == []
     assert [desk.judge(limited).code for _ in range(2)] == [0, 305]

@@ -10,7 +10,7 @@ import pytest
 from portguard.policy.grant import Account, Bucket
 from portguard.policy.options import AccountOptions, PolicyOptions, TagOptions
 from portguard.policy.reasons import ACTION_BY_NAME, CATALOGUE, ORDINAL, RULE_BY_NAME
-from portguard.policy.rules import RuleSettings, policy_errors, policy_warnings, status_number
+from portguard.policy.rules import RuleSettings, policy_errors, status_number
 
 
 def options(**policy: Any) -> PolicyOptions:
@@ -47,15 +47,6 @@ def test_errors(policy: dict[str, Any], said: str) -> None:
 
 def test_every_error_at_once() -> None:
     assert len(policy_errors(options(rules={"a": {}, "b": {}}, signature_min=9, signature_max=8))) == 3
-
-
-def test_settings_without_effect_are_warned_of() -> None:
-    unjudged = next(rule.name for rule in CATALOGUE if not rule.judged)
-    rules = {unjudged: {"action": "tag"}}
-    found = policy_warnings(options(rules={**rules, "scope_port": {"action": "tag"}}, accounts={"a": {"rules": rules}}))
-    assert [line.partition(":")[0] for line in found] == [
-        f"policy.rules.{unjudged}", f"policy.accounts.a.rules.{unjudged}"
-    ]
 
 
 @pytest.mark.parametrize("wrong", [{"mode": "off"}, {"rules": {"scope_port": {"action": "drop"}}}, {"nonsense": 1}])

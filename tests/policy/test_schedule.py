@@ -82,6 +82,28 @@ def test_dates_are_judged_when_it_will_be_delivered(office: Office) -> None:
     assert outcome(office, b"000000140000000R") == "104"
 
 
+def tried(office: Office, validity: bytes, **policy: Any) -> str:
+    """The same of a message that the SMSC may try to deliver for a time."""
+    pdu = submit("10690013", ucs2(CODE), validity=validity)
+    try:
+        return str(office.desk(**policy).judge(Message("first", at=NOW, pdu=pdu)).code)
+    except MessageError as error:
+        return str(error)
+
+
+def test_dates_are_judged_to_the_end_of_the_validity_too(office: Office) -> None:
+    assert tried(office, b"000000135959000R") == "0"
+    assert tried(office, b"000000140000000R") == "104"
+    assert tried(office, b"200101000000032+") == "0", "a validity that is past promises nothing"
+    assert tried(office, b"991231235959032+", max_validity_hours=12) == "0", "the SMSC has given up by then"
+    assert tried(office, b"991231235959032+", max_validity_hours=15) == "104"
+
+
+def test_a_malformed_validity_is_an_error_of_the_pdu(office: Office) -> None:
+    assert "ESME_RINVEXPIRY" in tried(office, b"261399000000032+")
+    assert "ESME_RINVEXPIRY" in tried(office, b"tomorrow")
+
+
 def test_malformed_and_too_late_are_errors_of_the_pdu(office: Office) -> None:
     assert "ESME_RINVSCHED" in outcome(office, b"261399000000032+")
     assert "ESME_RINVSCHED" in outcome(office, b"x")

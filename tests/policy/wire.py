@@ -19,11 +19,12 @@ def ucs2(text: str) -> bytes:
 
 def submit(
     source: str, body: bytes, *, coding: int = 8, tlvs: list[tuple[int, bytes]] | None = None, udhi: bool = False,
-    schedule: bytes = b"", destination: bytes = BEIJING, source_ton: int = 0, default_msg_id: int = 0,
+    schedule: bytes = b"", validity: bytes = b"", destination: bytes = BEIJING, source_ton: int = 0,
+    default_msg_id: int = 0,
 ) -> bytes:
     """A submit_sm."""
     return encode.submit_sm(
         1, source_addr=source.encode(), source_addr_ton=source_ton, destination_addr=destination, data_coding=coding,
-        esm_class=ESM_UDHI if udhi else 0, schedule_delivery_time=schedule, sm_default_msg_id=default_msg_id,
-        short_message=body, tlvs=tlvs or [],
+        esm_class=ESM_UDHI if udhi else 0, schedule_delivery_time=schedule, validity_period=validity,
+        sm_default_msg_id=default_msg_id, short_message=body, tlvs=tlvs or [],
     )

@@ -1,0 +1,158 @@
+"""Texts that came before: most messages differ from an earlier one of their sender in their digits only.
+
+Noun: a *Known* text is one that an account has sent from a number, with all that was found out about it: its grant, its
+kind of content, whether it tells how to refuse. `KnownTexts` finds it for a message in one comparison, which takes the
+place of reading the text; a digit stands for any other, but not in the signature. What depends on which digit it is
+(templates with digits of their own) is for whoever remembers a text to leave out.
+
+Compiled. Bounded: a slot for each look of a text, and the last that had it stays there.
+"""
+
+from typing import Final
+
+from librt.strings import read_i16_be, read_i64_be
+from librt.vecs import vec
+from mypy_extensions import i64, mypyc_attr
+
+from portguard.policy.grant import NO_GRANT, NO_PORT, Account, Bucket
+
+# A text shorter than this is not remembered: too little to tell slots by.
+_LEAST: Final = 32
+# Of a word of four UTF-16 units, what all digits have in common.
+_DIGITS_ALIKE: Final = ~0x000F000F000F000F
+_MULTIPLIER: Final = 0x1E3779
+
+_NOBODY: Final = Account("", Bucket())
+
+
+@mypyc_attr(acyclic=True)
+class Known:
+    """A text and what was found. `number` and `text` are as sent; digits count before `head` and from `tail` on.
+
+    `hits` and `soft` are those of its signature; `index` is its content (category * 16 + industry, 0 where the text
+    does not tell); it all holds at epoch seconds from `since` to before `until`.
+    """
+
+    def __init__(self) -> None:
+        self.account = _NOBODY
+        self.number = b""
+        self.text = b""
+        self.head: i64 = 0
+        self.tail: i64 = 0
+        self.port = NO_PORT
+        self.grant = NO_GRANT
+        self.since = 1.0
+        self.until = 0.0
+        self.hits: i64 = 0
+        self.soft: i64 = 0
+        self.index: i64 = 0
+        self.fitting = False
+        self.hinted = False
+
+
+UNKNOWN_TEXT: Final = Known()
+
+
+class KnownTexts:
+    """Up to `most` known texts; a power of two. A text is remembered when its look comes a second time: one that names
+    somebody comes once."""
+
+    def __init__(self, most: i64) -> None:
+        self._mask: i64 = most - 1
+        self._slots: list[Known] = [UNKNOWN_TEXT] * int(most)
+        self._looks: vec[i64] = vec[i64]([-1] * int(most))
+        self._look: i64 = 0
+
+    def find(self, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64) -> Known:
+        """The known text of which the plain UTF-16BE text buf[start:end] is another, sent by `a` from the number
+        buf[number_start:number_end]; UNKNOWN_TEXT when there is none."""
+        if end - start < _LEAST or number_end < 8:
+            return UNKNOWN_TEXT
+        self._look = look(buf, start, end, number_end)
+        known = self._slots[self._look & self._mask]
+        if (
+            known.account is a
+            and len(known.text) == end - start
+            and same(buf, number_start, number_end, known.number)
+            and alike(buf, start, known.text, known.head, known.tail)
+        ):
+            return known
+        return UNKNOWN_TEXT
+
+    def put(self, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64) -> Known:
+        """A place for what was found about the text that was asked for last, in which all but account, number and text
+        is still to be filled in; UNKNOWN_TEXT when it is none to remember."""
+        if end - start < _LEAST or number_end < 8:
+            return UNKNOWN_TEXT
+        slot: i64 = self._look & self._mask
+        if self._looks[slot] != self._look:
+            self._looks[slot] = self._look
+            return UNKNOWN_TEXT
+        known = self._slots[slot]
+        if known is UNKNOWN_TEXT:
+            known = self._slots[slot] = Known()
+        known.account = a
+        known.number = buf[number_start:number_end]
+        known.text = buf[start:end]
+        return known
+
+    def shed(self, count: i64) -> bool:
+        """Let go of so many slots; False when none are left. For texts that are not asked for any more."""
+        del self._slots[-count:]
+        return len(self._slots) > 0
+
+    def slots(self) -> list[Known]:
+        """All that is known, UNKNOWN_TEXT among it."""
+        return self._slots
+
+
+def look(buf: bytes, start: i64, end: i64, number_end: i64) -> i64:
+    """A number that texts alike have in common, of at least _LEAST octets, from numbers with the same last digits."""
+    middle: i64 = start + ((end - start) >> 2 << 1)
+    h = mixed(end - start, read_i64_be(buf, start) & _DIGITS_ALIKE)
+    h = mixed(h, read_i64_be(buf, start + 8) & _DIGITS_ALIKE)
+    h = mixed(h, read_i64_be(buf, middle) & _DIGITS_ALIKE)
+    h = mixed(h, read_i64_be(buf, end - 8) & _DIGITS_ALIKE)
+    h = mixed(h, read_i64_be(buf, number_end - 8))
+    return h ^ (h >> 15)
+
+
+def mixed(h: i64, word: i64) -> i64:
+    """One more word in a hash of 31 bits. Eight digits, which are 0x3n each, keep all that they say."""
+    return ((h ^ ((word ^ (word >> 28)) & 0x7FFFFFFF)) * _MULTIPLIER >> 11) & 0x7FFFFFFF
+
+
+def same(buf: bytes, start: i64, end: i64, octets: bytes) -> bool:
+    """Is buf[start:end] these octets?"""
+    size: i64 = len(octets)
+    if size != end - start:
+        return False
+    pos: i64 = 0
+    while pos + 8 <= size:
+        if read_i64_be(buf, start + pos) != read_i64_be(octets, pos):
+            return False
+        pos += 8
+    while pos < size:
+        if buf[start + pos] != octets[pos]:
+            return False
+        pos += 1
+    return True
+
+
+def alike(buf: bytes, start: i64, text: bytes, head: i64, tail: i64) -> bool:
+    """Is the UTF-16BE text at buf[start:], of the same length, `text` but for digits between `head` and `tail`?"""
+    size: i64 = len(text)
+    pos: i64 = 0
+    while pos < size:
+        if pos + 8 <= size and read_i64_be(buf, start + pos) == read_i64_be(text, pos):
+            pos += 8
+            continue
+        unit: i64 = i64(read_i16_be(buf, start + pos))
+        other: i64 = i64(read_i16_be(text, pos))
+        if unit != other:
+            if pos < head or pos >= tail:
+                return False
+            if unit < 0x30 or unit > 0x39 or other < 0x30 or other > 0x39:
+                return False
+        pos += 2
+    return True

@@ -1,0 +1,124 @@
+"""What is kept stays within its bound, and what is asked for again and again stays."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portguard.policy.assembly import build_engine
+from portguard.policy.grant import NO_GRANT, Account, Bucket, Grant, PortGrant
+from portguard.policy.kept import Kept
+from portguard.policy.lookup import LEAVING
+from tests.policy.conftest import Office
+from tests.policy.folder import when
+
+NOON = when("2026-11-11T12:00")
+
+
+def numbers(account: Account) -> set[bytes]:
+    return set(account.ports)
+
+
+def ask(kept: Kept, account: Account, key: bytes) -> bool:
+    """What `Lookup.port_of` does; True when it was there."""
+    found = account.ports.get(key)
+    if found is not None:
+        found.used = True
+        return True
+    kept.put_port(account, PortGrant(0, 0.0, 1.0, key.decode()), key)
+    return False
+
+
+@given(st.lists(st.integers(0, 12)), st.integers(1, 8))
+def test_never_more_than_the_bound_and_always_the_last(asked: list[int], most: int) -> None:
+    kept, account = Kept(most, False), Account("a", Bucket())
+    for number in asked:
+        ask(kept, account, b"%d" % number)
+        assert len(account.ports) <= most
+        assert b"%d" % number in account.ports
+    assert len(kept.slots) == min(most, len(set(asked))) if len(set(asked)) <= most else len(kept.slots) == most
+
+
+def test_what_is_used_outlives_what_comes_once() -> None:
+    kept, account = Kept(10, False), Account("a", Bucket())
+    for number in range(1000):
+        for often in (b"1", b"2", b"3"):
+            ask(kept, account, often)
+        ask(kept, account, b"once %d" % number)
+    assert numbers(account) >= {b"1", b"2", b"3"}
+    assert len(account.ports) == 10
+
+
+def test_an_answer_that_was_replaced_is_not_given_up_for_its_old_slot() -> None:
+    kept, account = Kept(2, False), Account("a", Bucket())
+    old, new = PortGrant(0, 0.0, 1.0, "1"), PortGrant(0, 1.0, 2.0, "1")
+    kept.put_port(account, old, b"1")
+    kept.put_port(account, new, b"1")
+    kept.put_port(account, PortGrant(0, 0.0, 1.0, "2"), b"2")
+    assert account.ports[b"1"] is new
+
+
+def test_grants_and_refusals_are_kept_where_they_are_looked_for() -> None:
+    account, port = Account("a", Bucket()), PortGrant(0, 0.0, 1.0, "1")
+    other = PortGrant(0, 0.0, 1.0, "2")
+    good, bad = Grant(0, 0.0, 1.0, "x", ()), Grant(1, 0.0, 1.0, "y", ())
+    kept, refusals = Kept(1, False), Kept(1, True)
+    kept.put_grant(account, port, good, b"x")
+    refusals.put_grant(account, port, bad, b"y")
+    assert (port.find(b"x"), port.find(b"y"), port.refused) == (good, NO_GRANT, {b"y": bad})
+    # No number shares what another has.
+    assert (other.find(b"x"), other.refused) == (NO_GRANT, {})
+    kept.put_port(account, other, b"2")
+    refusals.put_port(account, other, b"3")
+    assert (port.find(b"x"), port.refused) == (NO_GRANT, {})
+    assert (account.ports, account.refused) == ({b"2": other}, {b"3": other})
+
+
+def test_what_a_swap_leaves_is_given_up_a_little_at_a_time(office: Office) -> None:
+    engine = build_engine(office.revision(), grants=200, refusals=200)
+    engine.set_clock(NOON, NOON)
+    engine.present = NOON
+    account = engine.account("first")
+    for number in range(100):
+        port = engine.port_of(account, b"106900011%d" % number, NOON)
+        engine.grant_of(account, port, "星辰商城".encode("utf-16-be"), NOON)
+    assert len(account.ports) == 100
+    engine.swap(office.revision())
+    assert engine.account("first") is not account
+    rounds = 0
+    while engine.leaving or engine.outdated:
+        left = sum(len(kept.slots) for kept in engine.leaving)
+        texts = sum(len(known.slots()) for known in engine.outdated)
+        engine.shed(300)
+        assert left - sum(len(kept.slots) for kept in engine.leaving) <= 300
+        assert texts - sum(len(known.slots()) for known in engine.outdated) <= 300
+        rounds += 1
+    assert rounds >= 65_536 // 300
+    assert not account.ports
+    assert len(engine.account("first").ports) == 0
+
+
+def test_swaps_in_quick_succession_leave_no_more_and_more_behind(office: Office) -> None:
+    engine = build_engine(office.revision(), grants=200, refusals=200)
+    engine.set_clock(NOON, NOON)
+    engine.present = NOON
+    for _ in range(10):
+        engine.port_of(engine.account("first"), b"106900011", NOON)
+        engine.swap(office.revision())
+    assert (len(engine.leaving), len(engine.outdated)) == (2 * LEAVING, LEAVING)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([b"x", b"y", b"z"]))))
+def test_a_number_keeps_what_a_dict_would_keep(steps: list[tuple[bool, bytes]]) -> None:
+    """The first signature of a number stands beside the dict of the others, and nobody can tell."""
+    port, model = PortGrant(0, 0.0, 1.0, "1"), dict[bytes, Grant]()
+    for putting, key in steps:
+        if putting:
+            model[key] = Grant(0, 0.0, 1.0, key.decode(), ())
+            port.put(key, model[key])
+        elif key in model:
+            port.drop(key, model.pop(key))
+        # Of another grant under the same key, nothing is dropped.
+        port.drop(key, Grant(0, 0.0, 1.0, "another", ()))
+        keys = (b"x", b"y", b"z")
+        assert [port.find(key) for key in keys] == [model.get(key, NO_GRANT) for key in keys]
