@@ -9,6 +9,7 @@ import logging
 from time import monotonic
 from typing import Any, Protocol
 
+from portguard.net.batch import Batch
 from portguard.net.leg import Leg
 from portguard.net.machine import Machine
 from portguard.net.upstream import Upstream, Upstreams
@@ -29,17 +30,20 @@ class OpenLink(Protocol):
 class Exchange:
     """Owns the relay's calls. `links` has every link that still has a socket or an attempt at one."""
 
-    def __init__(self, relay: Machine, upstreams: Upstreams) -> None:
+    def __init__(self, relay: Machine, upstreams: Upstreams, batch: Batch | None = None) -> None:
         self.relay = relay
+        self.batch = batch or Batch(0)
         self.upstreams = upstreams
         self.links: set[OpenLink] = set()
         self.watched: set[Leg] = set()
         self.crashes = 0
+        self.links_made = 0
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
 
     def start(self) -> None:
         """Start the relay's clock on the running loop, with a first tick at once: no message is judged before it."""
+        self.batch.start()
         self._tick()
 
     def flush(self) -> None:
@@ -95,6 +99,7 @@ class Exchange:
 
     def stop(self) -> None:
         """Abort whatever is open and stop the clock."""
+        self.batch.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -32,6 +32,7 @@ class EsmeLeg(Leg):
         self.link = Link(exchange, self, peer)
         self._relay_data = exchange.relay.esme_data
         self._flush = exchange.flush
+        self._arrived = exchange.batch.arrived
         self._gone = gone
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -41,6 +42,7 @@ class EsmeLeg(Leg):
     def data_received(self, data: bytes) -> None:
         if self.closing:
             return
+        self._arrived(len(data))
         try:
             self._relay_data(self.link.pair, data, monotonic())
         except Exception:
@@ -83,6 +85,7 @@ class SmscLeg(Leg):
         self._exchange = exchange
         self._relay_data = exchange.relay.smsc_data
         self._flush = exchange.flush
+        self._arrived = exchange.batch.arrived
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -95,6 +98,7 @@ class SmscLeg(Leg):
         if not self.answered:
             self.answered = True
             self._exchange.upstream_answered(self.upstream)
+        self._arrived(len(data))
         try:
             self._relay_data(self.link.pair, data, monotonic())
         except Exception:
@@ -124,9 +128,12 @@ class SmscLeg(Leg):
 
 
 class Link:
-    """Carries out what the relay wants of its pair, and tells it what became of the sockets."""
+    """Carries out what the relay wants of its pair, and tells it what became of the sockets. `number` names it among
+    the links of the exchange."""
 
     def __init__(self, exchange: Exchange, esme: EsmeLeg, peer: str) -> None:
+        exchange.links_made += 1
+        self.number = exchange.links_made
         self.exchange = exchange
         self.pair: Any = None
         self.peer = peer

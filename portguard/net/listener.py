@@ -1,22 +1,21 @@
-"""Accepting ESMEs: the listening sockets, max_connections, the PROXY protocol and the TLS handshake.
+"""Accepting ESMEs: the listening sockets, max_connections and the PROXY protocol.
 
 The sockets are accepted here rather than by the event loop: connections count from accept (not from the end of a TLS
 handshake), a PROXY header is read octet-exact before TLS begins, and running out of descriptors pauses accepting
-instead of spinning.
+instead of spinning. Who takes a connection on, `entrance` for this process or `sorter` for others, is given.
 """
 
 import asyncio
 import errno
 import logging
 import socket
-import ssl
+from collections.abc import Awaitable, Callable
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from time import monotonic
 
 from portguard.net.address import format_address, parse_address, plain_ip
-from portguard.net.exchange import Exchange
-from portguard.net.link import EsmeLeg, describe
+from portguard.net.link import describe
 from portguard.net.options import ListenOptions
 from portguard.net.proxy_protocol import Header, ProxyProtocolError, parse
 
@@ -68,18 +67,29 @@ def _why(error: OSError) -> str:
     return describe(error)
 
 
+class Full(Exception):
+    """There is no room for a connection; the message says where."""
+
+
+# Takes on the connection of a peer (IP address). Once it returns the socket and its place are another's, who calls
+# `gone`; raising, it has not taken it.
+Take = Callable[[socket.socket, str], Awaitable[None]]
+
+
 class Listener:
-    """Accepts until closed. `refused` counts the connections that got no further, by reason."""
+    """Accepts until closed. `connections` are open, or taken on and not `gone` yet; `freed` is called when there are
+    fewer. `refused` counts those that got no further, by reason."""
 
     def __init__(
-        self, exchange: Exchange, options: ListenOptions, context: ssl.SSLContext | None, max_connections: int,
+        self, options: ListenOptions, max_connections: int, take: Take, freed: Callable[[], None] | None = None
     ) -> None:
         self.refused = {"max_connections": 0, "descriptors": 0, "handshake": 0}
         self.connections = 0
-        self._exchange = exchange
         self._options = options
-        self._context = context
         self._max_connections = max_connections
+        self._take = take
+        self._freed = freed
+        self._closed = False
         self._trusted = _networks(options.proxy_protocol)
         self._sockets: list[socket.socket] = []
         self._admissions: set[asyncio.Task[None]] = set()
@@ -94,8 +104,18 @@ class Listener:
             self._sockets.append(sock)
             loop.add_reader(sock, self._accept, sock)
 
+    def admit(self, sock: socket.socket, peer: str) -> None:
+        """Take on a connection that another process accepted."""
+        self.connections += 1
+        if self._closed:
+            sock.close()
+            self.gone()
+        else:
+            self._begin(sock, peer, header=False)
+
     def close(self) -> None:
         """Stop listening. Connections that were admitted live on."""
+        self._closed = True
         loop = asyncio.get_running_loop()
         for timer in self._pauses.values():
             timer.cancel()
@@ -121,9 +141,13 @@ class Listener:
                 self._refuse("max_connections", plain_ip(where[0]), f"{self._max_connections} connections are open")
                 continue
             self.connections += 1
-            task = asyncio.get_running_loop().create_task(self._admit(sock, plain_ip(where[0])))
-            self._admissions.add(task)
-            task.add_done_callback(self._admissions.discard)
+            peer = plain_ip(where[0])
+            self._begin(sock, peer, header=self._trusts(peer))
+
+    def _begin(self, sock: socket.socket, peer: str, *, header: bool) -> None:
+        task = asyncio.get_running_loop().create_task(self._admit(sock, peer, header))
+        self._admissions.add(task)
+        task.add_done_callback(self._admissions.discard)
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:
         """Out of descriptors or memory: what waits stays in the backlog for a moment."""
@@ -134,36 +158,28 @@ class Listener:
         )
         self._refuse("descriptors", "", describe(error))
 
-    async def _admit(self, sock: socket.socket, peer: str) -> None:
-        leg: EsmeLeg | None = None
+    async def _admit(self, sock: socket.socket, peer: str, header: bool) -> None:
         try:
             sock.setblocking(False)
             async with asyncio.timeout(self._options.bind_timeout):
-                if self._trusts(peer):
-                    header = await _read_header(sock)
-                    peer = plain_ip(header.source) if header.source is not None else peer
-                leg = EsmeLeg(self._exchange, peer, self._options.write_timeout, self._gone)
-                await asyncio.get_running_loop().connect_accepted_socket(partial(_given, leg), sock, ssl=self._context)
+                if header:
+                    source = (await _read_header(sock)).source
+                    peer = plain_ip(source) if source is not None else peer
+                await self._take(sock, peer)
         except asyncio.CancelledError:
-            self._undo(sock, leg)
+            sock.close()
+            self.gone()
             raise
         except Exception as error:
-            if self._undo(sock, leg):
-                self._refuse("handshake", peer, describe(error))
-
-    def _undo(self, sock: socket.socket, leg: EsmeLeg | None) -> bool:
-        """Give back the place of a connection that never became a leg."""
-        if leg is None or not leg.made:
             sock.close()
-            self.connections -= 1
-            return True
-        if self._context is None and leg.transport is not None:
-            # Cancelled between connection_made and its return, uvloop closes a plain transport without a word to it.
-            leg.connection_lost(None)
-        return False
+            self.gone()
+            self._refuse("max_connections" if isinstance(error, Full) else "handshake", peer, describe(error))
 
-    def _gone(self) -> None:
-        self.connections -= 1
+    def gone(self, connections: int = 1) -> None:
+        """Connections that were taken on have ended."""
+        self.connections -= connections
+        if self._freed is not None:
+            self._freed()
 
     def _trusts(self, peer: str) -> bool:
         if not self._trusted:
@@ -185,10 +201,6 @@ class Listener:
     def addresses(self) -> list[str]:
         """Where this listens, with the ports that the kernel chose."""
         return [format_address(*sock.getsockname()[:2]) for sock in self._sockets]
-
-
-def _given(leg: EsmeLeg) -> EsmeLeg:
-    return leg
 
 
 def _networks(setting: bool | list[str]) -> list[IPv4Network | IPv6Network]:

@@ -20,14 +20,14 @@ from typing import Final
 from mypy_extensions import i64
 
 from portguard.policy.engine import Engine
-from portguard.policy.grant import HIT_150, HIT_153, HIT_154, Account
+from portguard.policy.grant import HIT_150, HIT_153, HIT_154, HIT_200, Account
 from portguard.policy.reasons import DISCARD
 from portguard.relay.discard import DiscardIds
 from portguard.relay.messages import HELD, PASS, REPLACED, Messages, note
 from portguard.relay.options import RelayOptions
 from portguard.relay.pair import OWN_FIRST, OWN_LAST, Assemblies, Assembly, Pair, Part
 from portguard.relay.tagging import Tagger
-from portguard.smpp.constants import ESM_UDHI, ESME_RCNTSUBDL, ESME_ROK, ESME_RTHROTTLED, REPLACE_SM
+from portguard.smpp.constants import ESM_UDHI, ESME_RCNTSUBDL, ESME_ROK, ESME_RTHROTTLED, REPLACE_SM, SUBMIT_MULTI
 from portguard.smpp.scan import be32, scan_message
 from portguard.sms.charset import is_binary
 from portguard.sms.concat import joined
@@ -35,6 +35,8 @@ from portguard.sms.udh import concat
 
 # In the first minute after a start or a new SMSC link an orphan's siblings may have gone another way.
 _GRACE: Final = 60.0
+# In front of text that has no beginning: no bracket behind it is at a head.
+_MIDDLE: Final = b"\0a"
 
 
 class LongMessages(Messages):
@@ -79,7 +81,7 @@ class LongMessages(Messages):
                 try:
                     return self.part(pair, buf, pos, end, command, sequence, now, place)
                 except Exception:
-                    return self.act(pair, buf, pos, end, command, sequence, now, self.failed(pair, now))
+                    return self.act(pair, buf, pos, end, command, sequence, now, self.failed(pair, buf[pos:end], now))
         return self.decided(pair, buf, pos, end, command, sequence, now)
 
     def place(self, buf: bytes) -> tuple[int, int, int, int] | None:
@@ -87,11 +89,9 @@ class LongMessages(Messages):
         together are ambiguous in any case (151)."""
         s = self.scan
         if s.esm_class & ESM_UDHI != 0:
-            if s.sm_end > s.sm_start:
-                return concat(buf[s.sm_start : s.sm_end])
-            return concat(buf[s.payload_start : s.payload_end])
+            return concat(buf[s.body_start : s.body_end])
         if s.sar_reference >= 0 and s.sar_index >= 1 and s.sar_total >= s.sar_index:
-            return (int(s.sar_reference), 0, int(s.sar_total), int(s.sar_index))
+            return (int(s.sar_reference), 16, int(s.sar_total), int(s.sar_index))
         return None
 
     # ---- a part arrives
@@ -107,19 +107,24 @@ class LongMessages(Messages):
         if not engine.timed(s, buf, now):
             return self.unsound(pair, command, engine.status, sequence)
         rate = engine.rated(a, now)
-        hits: i64 = rate | engine.numbered(a, s, buf) | engine.framed(s, buf)
+        hits: i64 = rate | engine.numbered(a, s, buf) | engine.framed(a, s, buf)
         assembly = self.assembly(pair, buf, place, now)
         index: i64 = place[3]
         body = buf[engine.body_start : engine.body_end]
         known = assembly.bodies.get(int(index))
-        other = known is not None and (known != body or assembly.codings[int(index)] != s.data_coding)
+        other = known is not None and not assembly.has(index, body, s.data_coding, engine.body_header)
         contradicts = other and not assembly.ended
+        # A copy is one only if it is delivered when the first was; of a submit_multi it is judged again, for everybody.
+        scheduled = engine.at > engine.present and engine.at > assembly.at
+        if scheduled or command == SUBMIT_MULTI or engine.expires > assembly.expires + self.keep:
+            other = known is not None
         if contradicts:
             hits |= HIT_154
         if hits & a.stop != 0:
             # Refused for what it is by itself. Over the rate it may come again, and a contradiction is nobody's
             # sibling; anything else binds the rest of its message.
             hits |= engine.decoded(a, s, buf)
+            hits |= engine.read(a, s)
             action = engine.verdict(a, s, buf, hits)
             if rate == 0 and not contradicts and action >= DISCARD:
                 self.refuse(assembly, action, now)
@@ -130,11 +135,15 @@ class LongMessages(Messages):
             known = None
         if known is None or contradicts:
             self.store.add(assembly, index, body, int(s.data_coding), int(engine.body_header))
+        assembly.at = max(assembly.at, engine.at)
+        assembly.expires = max(assembly.expires, engine.expires)
         self.store.touch(assembly, now)
         if assembly.refused or (assembly.ended and known is not None):
             assembly.again[int(index)] = True
-            self.recall(assembly)
-            return self.act(pair, buf, pos, end, command, sequence, now, assembly.action)
+            if assembly.refused or len(assembly.again) < assembly.total:
+                assembly.recall(engine)
+                return self.act_on_part(pair, buf, pos, end, command, sequence, now, assembly.action)
+            assembly = self.store.renew(assembly, now)  # all of it came again, and counts like another message
         if len(assembly.bodies) == assembly.total:
             return self.complete(assembly, pair, buf, pos, end, command, sequence, hits, now)
         if pair.in_turn and index <= assembly.in_order():
@@ -143,11 +152,14 @@ class LongMessages(Messages):
         return HELD
 
     def assembly(self, pair: Pair, buf: bytes, place: tuple[int, int, int, int], now: float) -> Assembly:
-        """The assembly of the scanned part: by account, source, destination, reference, width and total."""
+        """The assembly of the scanned part: by account, source, destination, reference and total. Handsets join by
+        these, whatever the reference's width and the form of the subscriber's number."""
         s = self.scan
         source = buf[s.source_start : s.source_end]
         destination = buf[s.dest_start : s.dest_end]
-        key = b"%b\0%b\0%d/%d/%d" % (source, destination, place[0], place[1], place[2])
+        if s.command_id != SUBMIT_MULTI:
+            destination = self.engine.revision.subscriber(destination, int(s.dest_ton)).encode() or destination
+        key = b"%b\0%b\0%d/%d" % (source, destination, place[0], place[2])
         return self.store.find(pair.system_id, key, place[2], now)
 
     def hold_part(self, assembly: Assembly, part: Part) -> None:
@@ -168,7 +180,7 @@ class LongMessages(Messages):
     ) -> i64:
         """The last part is here: one verdict on the whole text, for it and all that wait."""
         action = self.judge_assembly(assembly, pair.account, buf, hits, assembly.total, False)
-        self.remember(assembly, action)
+        assembly.remember(self.engine, action)
         assembly.ended = True
         assembly.refused = action >= DISCARD
         self.release(assembly, action, assembly.total, now)
@@ -187,7 +199,16 @@ class LongMessages(Messages):
         else:
             self.release(assembly, action, count, now)
         scan_message(self.scan, buf, pos, end, command)
-        return self.act(pair, buf, pos, end, command, sequence, now, action)
+        return self.act_on_part(pair, buf, pos, end, command, sequence, now, action)
+
+    def act_on_part(
+        self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64, sequence: i64, now: float, action: i64
+    ) -> i64:
+        """Act on a part that does not complete its message."""
+        self.part_of_more = True
+        fate = self.act(pair, buf, pos, end, command, sequence, now, action)
+        self.part_of_more = False
+        return fate
 
     def judge_assembly(self, assembly: Assembly, a: Account, buf: bytes, hits: i64, count: i64, partial: bool) -> i64:
         """The engine on the text of the first `count` parts; the scanned PDU is one of them."""
@@ -202,10 +223,13 @@ class LongMessages(Messages):
         )
         if raw is None and not (a.binary and is_binary(assembly.codings[1])):
             hits |= HIT_150
+        # It is seen when the last of its parts is delivered.
+        engine.at = max(engine.at, assembly.at)
+        engine.expires = max(engine.expires, assembly.expires)
         engine.charged = assembly.charged
         action = engine.judge_text(a, self.scan, buf, hits, raw or b"", raw is not None, partial)
         engine.charged = False
-        if len(engine.quotas) > 0:
+        if len(engine.uses) > 0:
             assembly.charged = True
         return action
 
@@ -228,41 +252,20 @@ class LongMessages(Messages):
         scan_message(self.scan, part.pdu, 0, len(part.pdu), part.command)
         if pair.owed <= 0:
             pair.owed_since = now
-        fate = self.act(pair, part.pdu, 0, len(part.pdu), part.command, part.sequence, now, action)
+        fate = self.act_on_part(pair, part.pdu, 0, len(part.pdu), part.command, part.sequence, now, action)
         if fate == PASS:
             pair.to_smsc.append(part.pdu)
         elif fate == REPLACED:
             pair.to_smsc.append(self.patched)
         # A cap is counted once a message: one answer alone may give it back.
-        self.engine.quotas = []
+        self.engine.uses.clear()
         self.touch(pair)
 
     def refuse(self, assembly: Assembly, action: i64, now: float) -> None:
         """A refusal binds every part: those that wait now, and those that follow."""
-        self.remember(assembly, action)
+        assembly.remember(self.engine, action)
         assembly.refused = True
         self.release(assembly, action, assembly.total, now)
-
-    def remember(self, assembly: Assembly, action: i64) -> None:
-        engine = self.engine
-        assembly.action = action
-        assembly.rule = engine.rule
-        assembly.hits = engine.hits
-        assembly.status = engine.status
-        assembly.category = engine.category
-        assembly.industry = engine.industry
-
-    def recall(self, assembly: Assembly) -> None:
-        """Put the verdict that binds back into the engine."""
-        engine = self.engine
-        engine.action = assembly.action
-        engine.rule = assembly.rule
-        engine.hits = assembly.hits
-        engine.status = assembly.status
-        engine.category = assembly.category
-        engine.industry = assembly.industry
-        engine.quotas = []
-        engine.refused = []
 
     # ---- time
 
@@ -308,7 +311,7 @@ class LongMessages(Messages):
                 self.orphan(assembly, part, now)
         except Exception:
             for part in assembly.held:
-                self.settle_part(part, self.failed(part.pair, now), now)
+                self.settle_part(part, self.failed(part.pair, part.pdu, now), now)
         assembly.held = []
         if count == 0:
             assembly.ended = True
@@ -321,20 +324,28 @@ class LongMessages(Messages):
             self.unsound(part.pair, part.command, self.engine.status, part.sequence)
             return False
         part.hits = self.engine.numbered(part.pair.account, self.scan, part.pdu)
-        part.hits |= self.engine.framed(self.scan, part.pdu)
+        part.hits |= self.engine.framed(part.pair.account, self.scan, part.pdu)
         return True
 
     def orphan(self, assembly: Assembly, part: Part, now: float) -> None:
-        """Rule 153, softened to a tag in the first minute after a start or a new SMSC link."""
+        """Rule 153, softened to a tag in the first minute after a start or a new SMSC link. Then it is judged by what
+        it says, as text from the middle of a message."""
         engine = self.engine
         if not self.scan_again(part, now):
             return
+        a = part.pair.account
+        raw: bytes | None = None
         if now < self.grace_until or now < part.pair.smsc_since + _GRACE:
-            engine.soft |= HIT_153
-        action = engine.judge_text(part.pair.account, self.scan, part.pdu, part.hits | HIT_153, b"", False, False)
-        self.remember(assembly, action)
+            n = int(part.index)
+            raw = joined([assembly.bodies[n]], [assembly.codings[n]], [assembly.headers[n]], int(a.charset), True)
+            engine.soft |= HIT_153 | HIT_200
+        text = _MIDDLE + (raw or b"")
+        action = engine.judge_text(a, self.scan, part.pdu, part.hits | HIT_153, text, raw is not None, True)
+        assembly.remember(engine, action)
         if action >= DISCARD:
             assembly.bodies.pop(int(part.index), b"")
+        else:
+            engine.leave(a, self.scan, part.pdu)
         self.settle_part(part, action, now)
 
     def settle_pair(self, pair: Pair, now: float) -> None:

@@ -11,28 +11,35 @@ import traceback
 from collections.abc import Callable
 from typing import Final
 
-from mypy_extensions import i64
+from librt.strings import BytesWriter, write_i32_be
+from mypy_extensions import i32, i64
 
 from portguard.policy.counters import Histogram
 from portguard.policy.engine import UNSOUND, Engine
-from portguard.policy.reasons import ALLOW, CATALOGUE, DISCARD, MONITOR, TAG
+from portguard.policy.grant import Tally
+from portguard.policy.reasons import ALLOW, CODES, DISCARD, MONITOR, TAG
+from portguard.policy.terms import Use
 from portguard.relay.discard import DiscardIds, rejected_receipt
 from portguard.relay.multi import merged, unsuccess, without_recipients
 from portguard.relay.options import RelayOptions
-from portguard.relay.pair import NOTHING_FORWARDED, Forwarded, Pair
+from portguard.relay.outstanding import NOTHING_FORWARDED, Originals
+from portguard.relay.pair import Pair
+from portguard.relay.receipt import undelivered
 from portguard.relay.sessions import Sessions
 from portguard.relay.tagging import Tagger
 from portguard.smpp.constants import (
     CANCEL_SM,
     DATA_SM,
+    ESM_RECEIPT,
+    ESM_TYPE,
     ESM_UDHI,
     ESME_RCANCELFAIL,
     ESME_ROK,
     ESME_RREPLACEFAIL,
     ESME_RSUBMITFAIL,
-    ESME_RSYSERR,
     QUERY_SM,
     REPLACE_SM,
+    RESP,
     STATE_ENROUTE,
     STATE_REJECTED,
     SUBMIT_MULTI,
@@ -52,9 +59,12 @@ HELD: Final = 3
 SAMPLE: Final = 64
 _HIGH_KEPT: Final = 1024
 _FAULTS_KEPT: Final = 20
-# The bits of esm_class that tell receipts and acknowledgements from messages (SMPP 3.4 §5.2.12).
-_MESSAGE_TYPE: Final = 0x3C
+# What nearly every receipt says (SMPP 3.4 appendix B): the others are looked at more closely.
+_ARRIVED: Final = b"stat:DELIVRD"
 _REPLY_OCTETS: Final = 128
+
+
+_NO_USES: Final[list[Use]] = []
 
 
 class Messages(Sessions):
@@ -73,11 +83,11 @@ class Messages(Sessions):
         self.ids = ids
         self.scan = Scan(tagger.tags)
         self.patched = b""
-        self.max_pending: i64 = options.max_outstanding
-        self.max_originals: i64 = options.originals
-        self.originals: dict[bytes, Forwarded] = {}
-        self.originals_before: dict[bytes, Forwarded] = {}
+        self.answers = BytesWriter()
+        self.originals = Originals(options.originals)
         self.judged: i64 = 0
+        # A part that does not complete its message delivers nobody anything.
+        self.part_of_more = False
         self.faults: list[str] = []
         # Told of short messages of subscribers: (number, subscriber, text). Opt-outs are among them.
         self.heard: Callable[[str, str, str], None] | None = None
@@ -90,16 +100,14 @@ class Messages(Sessions):
         try:
             action = self.engine.judge(pair.account, self.scan, buf, now)
         except Exception:
-            action = self.failed(pair, now)
+            action = self.failed(pair, buf[pos:end], now)
         return self.act(pair, buf, pos, end, command, sequence, now, action)
 
-    def failed(self, pair: Pair, now: float) -> i64:
+    def failed(self, pair: Pair, pdu: bytes, now: float) -> i64:
         """An exception in the decision: noted for the log, and the action that is set for it."""
         if len(self.faults) < _FAULTS_KEPT:
             self.faults.append(traceback.format_exc())
-        action = self.engine.failed(pair.account, now)
-        self.engine.status = ESME_RSYSERR
-        return action
+        return self.engine.failed(pair.account, pdu, now)
 
     def act(
         self, pair: Pair, buf: bytes, pos: i64, end: i64, command: i64, sequence: i64, now: float, action: i64
@@ -127,15 +135,15 @@ class Messages(Sessions):
             self.patched = self.tagger.tagged(
                 taken,
                 s.tlv_start - pos + len(taken) - (end - pos),
-                engine.tag_verdict(pair.account),
-                CATALOGUE[engine.rule].code,
+                pair.account.would(engine.hits & ~engine.soft),
+                CODES[engine.rule],
                 engine.revision.octets,
                 engine.category,
             )
             return REPLACED
         if self.options.tag_fallback == "reject":
-            for key, day in engine.quotas:
-                engine.limits.add(key, day, -1)
+            for use in engine.uses:
+                use.give_back()
             return self.answer(pair, command, engine.status, sequence)
         self.owe(pair, buf, command, sequence, now)
         return self.unmarked(buf, pos, end)
@@ -157,7 +165,7 @@ class Messages(Sessions):
         s = self.scan
         return without_recipients(
             buf[pos:end], int(s.dest_start - pos), int(s.dest_end - pos), int(s.destinations),
-            [(first - int(pos), stop - int(pos)) for first, stop, _ in refused],
+            [(first + int(s.dest_start - pos), stop + int(s.dest_start - pos)) for first, stop, _ in refused],
         )
 
     def owe(self, pair: Pair, buf: bytes, command: i64, sequence: i64, now: float) -> None:
@@ -165,32 +173,31 @@ class Messages(Sessions):
         pair.owed += 1
         engine = self.engine
         s = self.scan
-        destination = b""
-        if self.max_originals > 0 and (command == SUBMIT_SM or command == DATA_SM):
-            destination = buf[s.dest_start - 2 : s.dest_end]
-        sent: float = now if self.judged % SAMPLE == 0 else 0.0
-        refused = unsuccess(buf, engine.refused) if len(engine.refused) > 0 else b""
-        if len(destination) == 0 and len(engine.quotas) == 0 and len(refused) == 0 and sent == 0.0:
-            return
-        if len(pair.pending) >= self.max_pending:
-            oldest = next(iter(pair.pending))
-            del pair.pending[oldest]
-        pair.pending[sequence] = Forwarded(
-            pair.system_id,
-            destination,
-            s.data_coding,
-            s.esm_class,
-            engine.category << 4 | engine.industry,
-            engine.quotas,
-            refused,
-            sent,
-        )
+        sent = pair.pending.put(sequence)
+        sent.octets = 0
+        if self.originals.most > 0 and (command == SUBMIT_SM or command == DATA_SM):
+            sent.send_to(buf, s.dest_start, s.dest_end, s.dest_ton, s.dest_npi)
+        sent.data_coding = s.data_coding
+        sent.esm_class = s.esm_class | ESM_UDHI if s.sar else s.esm_class  # a part, either way
+        sent.content = engine.category << 4 | engine.industry
+        sent.uses = engine.uses.copy() if len(engine.uses) > 0 else _NO_USES
+        sent.refused = unsuccess(buf[s.dest_start : s.dest_end], engine.refused) if len(engine.refused) > 0 else b""
+        sent.recipients = 0 if self.part_of_more else s.destinations - len(engine.refused)
+        sent.sent = now if self.judged % SAMPLE == 0 else 0.0
+        sent.tally = engine.grant.tally
 
     def answer(self, pair: Pair, command: i64, status: i64, sequence: i64) -> i64:
-        """Refuse a request with a status in its own response."""
+        """Answer a request that is no bind with a status in its own response."""
         if command == REPLACE_SM and status == ESME_RSUBMITFAIL:
             status = ESME_RREPLACEFAIL
-        pair.to_esme.append(response(command, status, sequence))
+        # What `smpp.encode.response` makes of a message, which with an error has no body (SMPP 3.4 §4.4.2).
+        w = self.answers
+        w.truncate(0)
+        write_i32_be(w, i32(HEADER))
+        write_i32_be(w, signed(command | RESP))
+        write_i32_be(w, signed(status))
+        write_i32_be(w, signed(sequence))
+        pair.to_esme.append(w.getvalue())
         return CUT
 
     def unsound(self, pair: Pair, command: i64, status: i64, sequence: i64) -> i64:
@@ -260,9 +267,7 @@ class Messages(Sessions):
             status: i64 = ESME_RREPLACEFAIL if self.options.discard_receipt else ESME_ROK
             pair.to_esme.append(response(REPLACE_SM, status, sequence))
             return CUT
-        original = self.originals.get(message_id, NOTHING_FORWARDED)
-        if original is NOTHING_FORWARDED:
-            original = self.originals_before.get(message_id, NOTHING_FORWARDED)
+        original = self.originals.find(message_id)
         if original.system_id != pair.system_id or original.esm_class & ESM_UDHI != 0:
             return self.answer(pair, REPLACE_SM, ESME_RREPLACEFAIL, sequence)
         length: i64 = end - pos
@@ -272,6 +277,7 @@ class Messages(Sessions):
         s.dest_npi = i64(original.destination[1])
         s.dest_start = length + 2
         s.dest_end = len(joined)
+        s.end = len(joined)
         s.data_coding = original.data_coding
         s.assumed = original.content
         return self.decided(pair, joined, 0, length, REPLACE_SM, sequence, now)
@@ -279,19 +285,18 @@ class Messages(Sessions):
     def settle(self, pair: Pair, buf: bytes, pos: i64, end: i64, now: float) -> i64:
         """The SMSC's answer to a message: give caps back, remember an original, take a sampled time; add the recipients
         that were taken out of a submit_multi to those that the SMSC refused."""
-        sent = pair.pending.pop(be32(buf, pos + 12), NOTHING_FORWARDED)
+        sent = pair.pending.take(be32(buf, pos + 12))
         if sent is NOTHING_FORWARDED:
             return PASS
         if be32(buf, pos + 8) != 0:
-            for key, day in sent.quotas:
-                self.engine.limits.add(key, day, -1)
-        elif len(sent.destination) > 0:
-            stop = cstring_end(buf, pos + HEADER, end, 65)
-            if stop > 0:
-                if len(self.originals) >= self.max_originals:
-                    self.originals_before = self.originals
-                    self.originals = {}
-                self.originals[buf[pos + HEADER : stop]] = sent
+            for use in sent.uses:
+                use.give_back()
+        else:
+            self.taken(sent.tally, sent.recipients, 0)
+            if sent.octets > 0:
+                stop = cstring_end(buf, pos + HEADER, end, 65)
+                if stop > 0:
+                    self.originals.add(pair.system_id, buf, pos + HEADER, stop, sent)
         if sent.sent > 0.0:
             self.smsc_time.observe(now - sent.sent, 1)
         if len(sent.refused) > 0 and be32(buf, pos + 8) == 0:
@@ -299,14 +304,42 @@ class Messages(Sessions):
             return REPLACED
         return PASS
 
-    def overhear(self, pair: Pair, buf: bytes, pos: i64, end: i64) -> None:
-        """Read a deliver_sm that is no receipt and short, which replies are; it passes whatever becomes of this."""
+    def taken(self, tally: Tally, delivered: i64, failed: i64) -> None:
+        """The SMSC took a message for so many recipients, or says that so many did not get it."""
+        if not tally.touched:
+            self.engine.tallies.touch(tally, b"")
+        tally.delivered += delivered
+        tally.failed += failed
+
+    def delivered(self, pair: Pair, buf: bytes, pos: i64, end: i64) -> None:
+        """Read a deliver_sm: a receipt corrects what was counted, a subscriber's reply may be an opt-out. It passes
+        whatever becomes of this."""
         s = self.scan
         # deliver_sm has submit_sm's layout (SMPP 3.4 §4.6.1).
-        if scan_message(s, buf, pos, end, SUBMIT_SM) != ESME_ROK or s.esm_class & _MESSAGE_TYPE != 0:
+        if scan_message(s, buf, pos, end, SUBMIT_SM) != ESME_ROK:
             return
-        start: i64 = s.sm_start if s.payloads == 0 else s.payload_start
-        stop: i64 = s.sm_end if s.payloads == 0 else s.payload_end
+        kind: i64 = s.esm_class & ESM_TYPE
+        if kind == ESM_RECEIPT:
+            text = buf[s.sm_start : s.sm_end]
+            if text.find(_ARRIVED) < 0:
+                self.undelivered(undelivered(text, buf[s.tlv_start : end]))
+        elif kind == 0 and self.heard is not None:
+            self.overhear(pair, buf)
+
+    def undelivered(self, message_id: bytes) -> None:
+        """The message that a receipt names did not arrive."""
+        if len(message_id) == 0:
+            return
+        original = self.originals.find(message_id)
+        if original.recipients > 0:
+            self.originals.failed(original)
+            self.taken(original.tally, 0, 1)
+
+    def overhear(self, pair: Pair, buf: bytes) -> None:
+        """Read the scanned message of a subscriber, if it is short, which replies are."""
+        s = self.scan
+        start: i64 = s.body_start
+        stop: i64 = s.body_end
         if stop - start > _REPLY_OCTETS:
             return
         body = buf[start:stop]
@@ -319,6 +352,11 @@ class Messages(Sessions):
             source = buf[s.source_start : s.source_end]
             subscriber = self.engine.revision.subscriber(source, int(s.source_ton))
             self.heard(number, subscriber, text.decode("utf-16-be", "replace"))
+
+
+def signed(number: i64) -> i32:
+    """The number of the same four octets from -2^31 on."""
+    return i32(number - 0x100000000 if number > 0x7FFFFFFF else number)
 
 
 def note(kept: set[int], sequence: i64) -> bool:

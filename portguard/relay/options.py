@@ -1,6 +1,6 @@
 """The operator's settings of the relay: `[limits]`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,11 +15,14 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Bounds of everything that grows on the path. Times are seconds.
 
     `max_pdu`: octets of the longest command_length taken. `max_outstanding`: forwarded messages of one link whose
-    answer settles something (a cap, a later replacement); beyond it the oldest is forgotten. `originals`: messages
-    remembered for a later replace_sm (0: every replace_sm is refused). `grants` and `refusals`: resolved registry
-    answers kept in memory. `response_timeout`: an SMSC link that owes answers and stays silent this long is given up;
-    `unbind_timeout`: how long an unbind may stay unanswered; `drain_timeout`: how long owed responses are waited for
-    at the end of a link or of the process. `pass_commands`: command_ids outside the PDU table that are passed unread.
+    answer settles something (a cap, a later replacement); from the next power of two on one is forgotten for each.
+    `originals`: messages remembered for a later replace_sm (0: every replace_sm is refused). `grants` and `refusals`:
+    resolved registry answers kept in memory. `response_timeout`: an SMSC link that owes answers and stays silent this
+    long is given up; `unbind_timeout`: how long an unbind may stay unanswered; `drain_timeout`: how long owed responses
+    are waited for at the end of a link or of the process. `pass_commands`: command_ids outside the PDU table that are
+    passed unread. `batch_us`: polls for data are kept this many microseconds apart, which saves CPU and delays a
+    message by that much at the most, each way; 0: never; auto: 500 while it saves a fifth of the CPU and slows no
+    sender down.
     """
 
     max_pdu: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 65536
@@ -30,6 +33,7 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     response_timeout: Seconds = 60.0
     unbind_timeout: Seconds = 5.0
     drain_timeout: Seconds = 10.0
+    batch_us: Literal["auto"] | Annotated[int, msgspec.Meta(ge=0, le=10_000)] = "auto"
     pass_commands: list[Annotated[int, msgspec.Meta(ge=0, le=0x7FFFFFFF)]] = []
 
 

@@ -1,16 +1,18 @@
 """A pair: the state of one ESME link and its SMSC link, as native attributes, and of what is under way on it.
 
-Nouns: a *Pair*; *Pieces*, the incomplete PDU at the end of a leg's bytes; a *Forwarded* message, whose answer is waited
-for; a held *Part* of a long message, and the *Assembly* of its parts.
+Nouns: a *Pair*; *Pieces*, the incomplete PDU at the end of a leg's bytes; a held *Part* of a long message, and the
+*Assembly* of its parts.
 
 Compiled. Holds state and small moves only: what happens when stands in `sessions`, `messages`, `long` and `relay`.
 """
 
 from typing import Final
 
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i64
 
+from portguard.policy.engine import Engine
 from portguard.policy.grant import Account, Bucket
+from portguard.relay.outstanding import Pending
 from portguard.smpp.session import OPEN
 
 # Sequence numbers of portguard's own requests (DESIGN §5).
@@ -49,37 +51,6 @@ class Pieces:
         self.parts.append(rest)
         self.kept = len(rest)
         self.need = need
-
-
-# Holds no object that could refer back to it: the garbage collector need not walk a window's worth of these.
-@mypyc_attr(acyclic=True)
-class Forwarded:
-    """A message passed on: what the SMSC's answer settles (its caps, a sampled time), and what a later replace_sm of it
-    lacks and needs. `destination` is dest_addr_ton, -npi and destination_addr, b"" when no replacement is possible;
-    `refused` the unsuccess_sme of recipients that were taken out of a submit_multi."""
-
-    def __init__(
-        self,
-        system_id: str,
-        destination: bytes,
-        data_coding: i64,
-        esm_class: i64,
-        content: i64,
-        quotas: list[tuple[str, int]],
-        refused: bytes,
-        sent: float,
-    ) -> None:
-        self.system_id = system_id
-        self.destination = destination
-        self.data_coding = data_coding
-        self.esm_class = esm_class
-        self.content = content
-        self.quotas = quotas
-        self.refused = refused
-        self.sent = sent
-
-
-NOTHING_FORWARDED: Final = Forwarded("", b"", 0, 0, 0, [], b"", 0.0)
 
 
 class Pair:
@@ -125,7 +96,7 @@ class Pair:
         # Parts of long messages that wait for the rest; a sender that waits for responses is not made to wait (`long`).
         self.held: i64 = 0
         self.in_turn = False
-        self.pending: dict[int, Forwarded] = {}
+        self.pending = Pending(10_000)
         # portguard's own requests on either leg, and the others' that lie in the same range of numbers.
         self.own_to_esme: set[int] = set()
         self.own_to_smsc: set[int] = set()
@@ -179,6 +150,9 @@ class Assembly:
         self.refused = False
         self.ended = False
         self.charged = False
+        # The latest of what its parts say of when they are delivered, and until when that is tried (epoch seconds).
+        self.at = 0.0
+        self.expires = 0.0
         # Parts that came again after the end: a copy, or the beginning of another message under the same reference.
         self.again: dict[int, bool] = {}
         # The verdict that binds, as it stood in the engine.
@@ -188,6 +162,31 @@ class Assembly:
         self.status: i64 = 0
         self.category: i64 = 0
         self.industry: i64 = 0
+
+    def has(self, index: i64, body: bytes, coding: i64, header: i64) -> bool:
+        """Is this part there as it comes now? Packed septets read otherwise behind a longer header."""
+        n = int(index)
+        return self.bodies[n] == body and self.codings[n] == coding and self.headers[n] == header
+
+    def remember(self, engine: Engine, action: i64) -> None:
+        """Keep the engine's verdict."""
+        self.action = action
+        self.rule = engine.rule
+        self.hits = engine.hits
+        self.status = engine.status
+        self.category = engine.category
+        self.industry = engine.industry
+
+    def recall(self, engine: Engine) -> None:
+        """Put the verdict that binds back into the engine."""
+        engine.action = self.action
+        engine.rule = self.rule
+        engine.hits = self.hits
+        engine.status = self.status
+        engine.category = self.category
+        engine.industry = self.industry
+        engine.uses.clear()
+        engine.refused = []
 
     def in_order(self) -> i64:
         """How many parts are there from the first on without a gap."""

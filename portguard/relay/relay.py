@@ -13,7 +13,7 @@ from typing import Final
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from portguard.policy.counters import Histogram
+from portguard.policy.counters import Histogram, Recent
 from portguard.policy.engine import Engine
 from portguard.policy.revision import Revision
 from portguard.relay.discard import DiscardIds
@@ -52,6 +52,8 @@ _BROADCAST_FIRST: Final = 0x111
 _BROADCAST_LAST: Final = 0x113
 # Commands are counted in 128 slots: six bits for the number (above 0x3F it has a place of its own), one for responses.
 _SLOTS: Final = 128
+# Answers of a revision before that are given up at each tick, in about a millisecond.
+_SHED: Final = 1000
 
 
 class Relay(LongMessages):
@@ -69,6 +71,7 @@ class Relay(LongMessages):
         self.finish_after = False
         self.max_pdu: i64 = options.max_pdu
         self.chunks: i64 = 0
+        self.recent = Recent(0, 0)
         slots = [0] * _SLOTS
         self.esme_in: vec[i64] = vec[i64](slots)
         self.esme_cut: vec[i64] = vec[i64](slots)
@@ -77,7 +80,8 @@ class Relay(LongMessages):
         self.relay_time = Histogram([5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 2e-2])
 
     def swap(self, revision: Revision, now: float) -> None:
-        """Serve another registry revision. Pairs whose account it lacks, or has not active, are brought to an end."""
+        """Serve another registry revision. Pairs whose account it lacks, has not active or has elsewhere are brought to
+        an end."""
         self.engine.swap(revision)
         self.engine.set_clock(now, self.wall())
         for pair in list(self.pairs):
@@ -85,12 +89,14 @@ class Relay(LongMessages):
                 pair.account = self.engine.account(pair.system_id)
                 # One that is off file too: what is cached for it stays bounded as long as its links last.
                 self.engine.accounts[pair.system_id] = pair.account
-                if not pair.account.active:
+                if not pair.account.active or self.elsewhere(pair.system_id):
                     self.end(pair, now)
 
     def tick(self, now: float) -> None:
-        """The time of day may bring a profile of settings into force, or end one."""
+        """The time of day may bring a profile of settings into force, or end one; and what a revision before has left
+        is given up."""
         super().tick(now)
+        self.engine.shed(_SHED)
         if self.engine.refit(self.wall()):
             self.swap(self.engine.revision, now)
 
@@ -105,12 +111,15 @@ class Relay(LongMessages):
         end: i64 = len(buf)
         if end == 0:
             return
+        if self.recent.on and BOUND_TX <= pair.state <= BOUND_TRX:
+            self.recent.add(pair.system_id, now + self.engine.skew, buf)
         owed: i64 = pair.owed
         judged: i64 = self.judged
         started: float = time.perf_counter()
         pos: i64 = 0
         run: i64 = 0
-        while end - pos >= 4:
+        # What comes behind the last word is not heard, in however many pieces it comes.
+        while end - pos >= 4 and pair.state != CLOSED and not self.finish_after:
             length = be32(buf, pos)
             if length < HEADER or length > self.max_pdu:
                 forward(pair.to_smsc, buf, run, pos)
@@ -175,7 +184,8 @@ class Relay(LongMessages):
             pair.to_esme.append(generic_nack(status, sequence))
             return CUT
         if status != 0:
-            return self.answer(pair, command, status, sequence)
+            pair.to_esme.append(response(command, status, sequence))
+            return CUT
         if command == ENQUIRE_LINK:
             if state == OPEN or state == BINDING:
                 return self.answer(pair, command, ESME_ROK, sequence)
@@ -232,7 +242,7 @@ class Relay(LongMessages):
             return
         pos: i64 = 0
         run: i64 = 0
-        while end - pos >= 4:
+        while end - pos >= 4 and pair.state != CLOSED:
             length = be32(buf, pos)
             if length < HEADER or length > self.max_pdu:
                 forward(pair.to_esme, buf, run, pos)
@@ -246,7 +256,7 @@ class Relay(LongMessages):
             self.smsc_in[slot] = self.smsc_in[slot] + 1
             if command == SUBMIT_SM_RESP and pair.state != BINDING:
                 pair.owed -= 1
-                if len(pair.pending) > 0:
+                if pair.pending.count > 0:
                     self.settle(pair, buf, pos, stop, now)
                 if len(pair.high_from_esme) > 0:
                     pair.high_from_esme.discard(be32(buf, pos + 12))
@@ -282,13 +292,13 @@ class Relay(LongMessages):
             pair.owed -= 1
             if command == UNBIND_RESP:
                 self.over(pair)
-            elif len(pair.pending) > 0:
+            elif pair.pending.count > 0:
                 return self.settle(pair, buf, pos, end, now)
             return PASS
         if own:
             note(pair.high_from_smsc, sequence)
-        if command == DELIVER_SM and self.heard is not None:
-            self.overhear(pair, buf, pos, end)
+        if command == DELIVER_SM:
+            self.delivered(pair, buf, pos, end)
         if command == UNBIND:
             if pair.unbind_sent:
                 pair.to_smsc.append(response(UNBIND, ESME_ROK, sequence))

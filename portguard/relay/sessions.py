@@ -36,7 +36,8 @@ _SWEEP: Final = 1.0
 
 
 class Sessions:
-    """Every open pair of a process, and what moves each from bind to end. `wall` tells epoch seconds."""
+    """Every open pair of a process, and what moves each from bind to end. `wall` tells epoch seconds; `serves` says of
+    an enterprise whether it is this process that serves it, where there are several."""
 
     def __init__(self, engine: Engine, options: RelayOptions, wall: Callable[[], float]) -> None:
         self.engine = engine
@@ -48,12 +49,14 @@ class Sessions:
         self.bind_results: dict[int, int] = {}
         self.draining = False
         self.swept = -1.0
+        self.serves: Callable[[str], bool] | None = None
 
     # ---- what net tells
 
     def open(self, peer: str, now: float) -> Pair:
         """A new ESME link from `peer` (IP address)."""
         pair = Pair(peer, now)
+        pair.pending.most = self.options.max_outstanding
         self.pairs[pair] = True
         return pair
 
@@ -126,7 +129,7 @@ class Sessions:
             status = self.admit(pair)
         if status != ESME_ROK:
             self.refuse_bind(pair, status)
-            if pair.bind_attempts >= _BIND_ATTEMPTS:
+            if pair.bind_attempts >= _BIND_ATTEMPTS or self.elsewhere(pair.system_id):
                 self.finish(pair)
             return
         pair.bind = buf[pos:end]
@@ -159,12 +162,17 @@ class Sessions:
         account = self.engine.account(pair.system_id)
         if not account.active:
             return ESME_RINVSYSID
-        if not network_allowed(pair.peer, account.networks):
+        if self.elsewhere(pair.system_id) or not network_allowed(pair.peer, account.networks):
             return ESME_RBINDFAIL
         if account.max_binds > 0 and len(self.bound.get(pair.system_id, {})) >= account.max_binds:
             return ESME_RBINDFAIL
         pair.account = account
         return ESME_ROK
+
+    def elsewhere(self, system_id: str) -> bool:
+        """Does another process serve this account? A bind that was refused may be followed by one of somebody else's,
+        and a new revision may give an account to another enterprise: their next connection finds its way."""
+        return self.serves is not None and not self.serves(self.engine.account(system_id).enterprise or system_id)
 
     def refuse_bind(self, pair: Pair, status: i64) -> None:
         """Answer the bind with a status of our own."""

@@ -9,6 +9,8 @@ from typing import Any
 
 import uvloop
 
+from portguard.net.batch import Batch
+from portguard.net.entrance import Entrance
 from portguard.net.exchange import Exchange
 from portguard.net.listener import Listener, bound_sockets
 from portguard.net.options import ListenOptions, SmscOptions
@@ -132,13 +134,18 @@ def refusing(name: str = "refusing") -> SmscOptions:
 
 @contextlib.asynccontextmanager
 async def proxy(
-    *smscs: SmscOptions, context: ssl.SSLContext | None = None, max_connections: int = 100, **listen: Any
+    *smscs: SmscOptions,
+    context: ssl.SSLContext | None = None,
+    max_connections: int = 100,
+    batch: Batch | None = None,
+    **listen: Any,
 ) -> AsyncIterator[Proxy]:
     """A running proxy in front of these SMSCs. `listen` are options of `[listen]`."""
     options = ListenOptions(address="127.0.0.1:0", **listen)
     relay = Passthrough()
-    exchange = Exchange(relay, Upstreams.from_options(smscs))
-    listener = Listener(exchange, options, context, max_connections)
+    exchange = Exchange(relay, Upstreams.from_options(smscs), batch)
+    entrance = Entrance(exchange, options.write_timeout, context, lambda: listener.gone())
+    listener = Listener(options, max_connections, entrance.take)
     listener.start(bound_sockets("listen.address", options.address))
     exchange.start()
     running = Proxy(listener, exchange, relay)

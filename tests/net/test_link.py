@@ -148,6 +148,7 @@ def test_link_that_floods_leaves_others_their_turn() -> None:
     on_uvloop(main())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["esme", "smsc"])
 def test_peer_that_never_reads_is_closed_after_the_write_timeout(side: str) -> None:
     async def main() -> None:
@@ -189,6 +190,7 @@ def test_answer_before_a_close_arrives_although_more_input_is_waiting() -> None:
     on_uvloop(main())
 
 
+@pytest.mark.slow
 def test_client_that_ignores_the_end_is_closed_all_the_same() -> None:
     async def main() -> None:
         async with smsc(echo) as first, proxy(first) as running:

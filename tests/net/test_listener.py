@@ -94,6 +94,7 @@ def few_descriptors() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+@pytest.mark.slow
 def test_without_descriptors_accepting_pauses_and_goes_on(few_descriptors: None) -> None:
     async def main() -> None:
         async with smsc(echo) as first, proxy(first) as running:

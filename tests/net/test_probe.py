@@ -2,10 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from portguard.net.probe import keep_probing
 from tests.net.loopback import on_uvloop, proxy, refusing, silent, smsc, until
 
 
+@pytest.mark.slow
 def test_probe_finds_an_smsc_back_without_a_bind() -> None:
     async def main() -> None:
         async with smsc(silent) as back, proxy(back, refusing()) as running:

@@ -1,23 +1,30 @@
 """Long messages: judged whole, over binds, in any order; what waits, for how long, and what binds whom."""
 
 from collections.abc import Callable
+from datetime import datetime
 from itertools import permutations
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from portguard.policy.options import Action, ConcatOptions, RuleOptions
-from portguard.policy.reasons import RULE_BY_CODE, vendor_status
+from portguard.policy.reasons import CATALOGUE, ORDINAL, RULE_BY_CODE, vendor_status
 from portguard.relay.pair import Assembly
 from portguard.smpp import constants as c
-from portguard.smpp.encode import submit_sm, unbind
+from portguard.smpp.encode import replace_sm, submit_multi, submit_sm, unbind
+from portguard.smpp.fields import SmeAddress
 from portguard.smpp.tlv import append
+from portguard.sms.charset import CHARSET_GSM7_PACKED, encode
 from tests.relay.stage import PHONE, PORT, TABLES, Actor, Stage, accepted
+from tests.relay.test_multi import NORTH, REGIONAL, SOUTH
 
 Staged = Callable[..., Stage]
 
 WHOLE = "【星辰商城】您好，您的订单已经发出，快递员正在为您派送，请保持电话畅通，凭取件码到驿站取件，感谢您的支持。" * 2
 FOREIGN = WHOLE.replace("星辰商城", "月光银行")
 HOLD = 0.2
+OFFER = "【星辰商城】双十一大促开始啦，全场五折起，满300减50，限时抢购，还有优惠券可以领取，数量有限，先到先得，退订回T"
 
 TABLES_WITH_BANK = {
     **TABLES,
@@ -40,9 +47,9 @@ def mixed(reference: int, total: int, index: int) -> bytes:
 
 
 def cut(text: str, count: int, at: list[int] | None = None) -> list[bytes]:
-    """The text's octets in `count` pieces, cut at octets and not at characters."""
+    """The text's octets in `count` pieces, cut between UTF-16 units or `at` these octets."""
     octets = text.encode("utf-16-be")
-    places = at or [len(octets) * n // count for n in range(1, count)]
+    places = at or [len(octets) * n // count & ~1 for n in range(1, count)]
     return [octets[a:b] for a, b in zip([0, *places], [*places, len(octets)], strict=True)]
 
 
@@ -55,6 +62,8 @@ def parts(
     header: Callable[[int, int, int], bytes] | None = udh8,
     at: list[int] | None = None,
     source: bytes = PORT,
+    destination: bytes = PHONE,
+    **fields: Any,
 ) -> list[bytes]:
     """submit_sm for each part, with sequence numbers from `first`; without `header` by SAR TLVs."""
     pdus = []
@@ -73,14 +82,24 @@ def parts(
             submit_sm(
                 first + index - 1,
                 source_addr=source,
-                destination_addr=PHONE,
+                destination_addr=destination,
                 data_coding=8,
                 esm_class=c.ESM_UDHI if head else 0,
                 short_message=head + body,
                 tlvs=tlvs,
+                **fields,
             )
         )
     return pdus
+
+
+def stage_wall() -> float:
+    """The time of day at which every stage begins (epoch seconds)."""
+    return 1_795_000_000.0
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, ZoneInfo("Asia/Shanghai")).strftime("%H:%M")
 
 
 def passed(actor: Actor) -> list[int]:
@@ -119,12 +138,21 @@ def test_judged_whole_in_any_order(stage: Stage, header: Callable[[int, int, int
     at_rest(stage)
 
 
-@pytest.mark.parametrize("place", range(1, 14))
+@pytest.mark.parametrize("place", range(2, 15, 2))
 def test_a_signature_cut_anywhere_is_still_one(stage: Stage, place: int) -> None:
     actor = stage.actor()
     actor.esme(*parts(WHOLE, 2, at=[place]), *parts(FOREIGN, 2, at=[place], reference=8, first=12))
     assert passed(actor) == [2, 3]
     assert refused(actor) == [12, 13]
+
+
+@pytest.mark.parametrize("place", range(1, 15, 2))
+def test_half_a_unit_at_the_seam_is_no_text(stage: Stage, place: int) -> None:
+    """A handset reads every part from its first octet: what we would read as a whole is not what it shows."""
+    actor = stage.actor()
+    actor.esme(*parts(WHOLE, 2, at=[place]))
+    assert (passed(actor), refused(actor)) == ([], [2, 3])
+    assert [row[1] for row in stage.relay.engine.counters.read()] == [ORDINAL[150]]
 
 
 def test_parts_over_several_binds_of_an_account_meet(stage: Stage) -> None:
@@ -308,6 +336,7 @@ def test_parts_of_a_link_that_is_lost_are_forgotten(stage: Stage) -> None:
     at_rest(stage)
 
 
+@pytest.mark.slow
 def test_what_never_completes_costs_nothing_lasting(staged: Staged) -> None:
     stage = staged(concat=ConcatOptions(max_held_bytes=1 << 20))
     stage.later(100)
@@ -322,6 +351,7 @@ def test_what_never_completes_costs_nothing_lasting(staged: Staged) -> None:
     at_rest(stage)
 
 
+@pytest.mark.slow
 def test_one_accounts_parts_do_not_push_out_anothers(staged: Staged) -> None:
     stage = staged(concat=ConcatOptions(max_held_bytes=1 << 20))
     victim = Actor(stage, stage.relay.open("10.1.2.3", stage.now))
@@ -380,3 +410,134 @@ def test_a_contradiction_that_is_let_pass_is_still_judged_on_its_text(staged: St
     actor.esme(parts(FOREIGN, first=12)[0])
     actor.esme(*parts(WHOLE)[1:])
     assert (passed(actor), refused(actor)) == ([], [2, 3, 4, 12])
+
+
+# ---- what a violator who knows all of the above would try
+
+
+def hits(stage: Stage) -> list[int]:
+    """The codes of the rules of every verdict so far."""
+    return [CATALOGUE[rule].code for _, rule, *_ in stage.relay.engine.counters.read() if rule >= 0]
+
+
+@pytest.mark.parametrize("other", [b"86" + PHONE, b"0086" + PHONE])
+def test_a_subscriber_is_one_whatever_the_form_of_the_number(stage: Stage, other: bytes) -> None:
+    stage.later(100)
+    actor = stage.actor()
+    first, second = parts(FOREIGN, 2, at=[4])[0], parts(FOREIGN, 2, at=[4], destination=other)[1]
+    actor.esme(first, second)
+    assert (passed(actor), refused(actor)) == ([], [2, 3])
+    assert hits(stage) == [204], "judged as the one message that the handset makes of it"
+
+
+def test_a_reference_is_one_whatever_its_width(stage: Stage) -> None:
+    """Handsets join by number, source and total."""
+    stage.later(100)
+    actor = stage.actor()
+    actor.esme(parts(FOREIGN, 3, header=udh8)[0], parts(FOREIGN, 3, header=udh16)[1], parts(FOREIGN, 3, header=None)[2])
+    assert (passed(actor), refused(actor)) == ([], [2, 3, 4])
+    assert hits(stage) == [204]
+
+
+def test_it_is_delivered_when_its_last_part_is(staged: Staged) -> None:
+    stage = staged(marketing_hours=f"{_clock(stage_wall())}-{_clock(stage_wall() + 7200)}")
+    actor = stage.actor()
+    late, soon = b"000000100000000R", b"000000010000000R"
+    actor.esme(*parts(OFFER, 2), *parts(OFFER + "!", 2, first=12, reference=8, schedule_delivery_time=soon))
+    assert passed(actor) == [2, 3, 12, 13]
+    for n, order in enumerate([(0, 1), (1, 0)]):
+        some = parts(OFFER + "?" * n, 2, first=22 + 10 * n, reference=9 + n, schedule_delivery_time=late)
+        rest = parts(OFFER + "?" * n, 2, first=22 + 10 * n, reference=9 + n)
+        actor.esme(some[order[0]], rest[order[1]])
+        assert (passed(actor), refused(actor)) == ([], [22 + 10 * n, 23 + 10 * n])
+
+
+def test_a_copy_for_another_hour_is_another_message(staged: Staged) -> None:
+    stage = staged(marketing_hours=f"{_clock(stage_wall())}-{_clock(stage_wall() + 7200)}")
+    actor = stage.actor()
+    actor.esme(*parts(OFFER, 2))
+    assert passed(actor) == [2, 3]
+    actor.esme(*parts(OFFER, 2, first=12, schedule_delivery_time=b"000000100000000R"))
+    assert (passed(actor), refused(actor)) == ([], [12, 13])
+
+
+def test_a_whole_copy_counts_like_another_message(stage: Stage) -> None:
+    text = WHOLE.replace("星辰商城", "星辰限量")
+    actor = stage.actor()
+    actor.esme(*parts(text))
+    assert passed(actor) == [2, 3, 4]
+    actor.esme(*parts(text, first=12))
+    assert (passed(actor), refused(actor)) == ([12, 13], [14]), "the cap is one message: the copy never completes"
+    at_rest(stage)
+
+
+def test_the_same_octets_behind_another_header_are_other_text(stage: Stage) -> None:
+    """Packed septets begin on a septet boundary after the header."""
+    mall = {"signature": "STARMALL", "enterprise": "star"}
+    stage.swap({
+        **TABLES, "accounts": [{"system_id": "star", "enterprise": "star", "charset": "gsm7-packed"}],
+        "signatures": [mall], "scopes": [{**mall, "port": PORT.decode()}],
+    })
+    actor = stage.actor()
+    texts = ["[STARMALL] your parcel is on its way, ", "please be at home"]
+    bodies = [encode(text, 0, CHARSET_GSM7_PACKED, 6) for text in texts]
+
+    def send(first: int, header: Callable[[int, int, int], bytes]) -> None:
+        for index, body in enumerate(bodies, 1):
+            actor.esme(
+                submit_sm(
+                    first + index, source_addr=PORT, destination_addr=PHONE, data_coding=0, esm_class=c.ESM_UDHI,
+                    short_message=header(7, 2, index) + body,
+                )
+            )
+
+    send(1, udh8)
+    assert passed(actor) == [2, 3]
+    send(11, mixed)
+    assert passed(actor) == [], "what was permitted was another text"
+
+
+def test_recipients_of_parts_fail_alone_wherever_the_parts_lie_in_a_chunk(stage: Stage) -> None:
+    stage.swap(REGIONAL)
+    text = WHOLE.replace("星辰商城", "星辰北方")
+    actor = stage.actor()
+    everybody, allowed_one = multi_parts(text, NORTH, SOUTH), multi_parts(text, NORTH)
+    actor.esme(*everybody)
+    assert actor.raw_to_smsc() == b"".join(allowed_one)
+    actor.esme(*everybody)
+    assert actor.raw_to_smsc() == b"".join(allowed_one), "a copy reaches nobody else"
+    at_rest(stage)
+
+
+def multi_parts(text: str, *who: SmeAddress) -> list[bytes]:
+    return [
+        submit_multi(
+            index, source_addr=PORT, dest_address=list(who), data_coding=8, esm_class=c.ESM_UDHI,
+            short_message=udh8(7, 2, index) + body,
+        )
+        for index, body in enumerate(cut(text, 2), 1)
+    ]
+
+
+def test_an_orphan_of_the_first_minute_is_judged_by_what_it_says(stage: Stage) -> None:
+    tables = {**TABLES, "ports": [{**TABLES["ports"][0], "categories": "verification|notification"}]}
+    stage.swap(tables)
+    actor = stage.actor()
+    actor.esme(parts("【星辰商城】您好，" + OFFER, 2, at=[12])[1])
+    stage.later(HOLD + 0.01)
+    assert (passed(actor), refused(actor)) == ([], [3])
+    assert hits(stage) == [306]
+    actor.esme(parts(WHOLE, 2, reference=8, first=12)[1])
+    stage.later(HOLD + 0.01)
+    assert (passed(actor), refused(actor)) == ([13], [])
+    assert sorted(hits(stage)) == [153, 306], "and a tagged one is counted"
+
+
+def test_a_part_that_came_by_sar_cannot_be_replaced_by_itself(stage: Stage) -> None:
+    actor = stage.actor()
+    actor.esme(*parts(WHOLE, 2, header=None))
+    actor.smsc(accepted(2, b"aa"), accepted(3, b"bb"))
+    actor.raw_to_esme()
+    text = "【星辰商城】您的验证码是482913，5分钟内有效。".encode("utf-16-be")
+    actor.esme(replace_sm(9, message_id=b"bb", source_addr=PORT, short_message=text))
+    assert [(pdu.sequence_number, pdu.command_status) for pdu in actor.to_esme] == [(9, c.ESME_RREPLACEFAIL)]

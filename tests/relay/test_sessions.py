@@ -356,3 +356,11 @@ def test_short_messages_of_subscribers_are_heard_and_pass(stage: Stage) -> None:
     assert actor.raw_to_esme() == b"".join(pdus)
     number, subscriber = PORT.decode(), "86" + PHONE.decode()
     assert heard == [(number, subscriber, "T"), (number, subscriber, "退订")]
+
+
+def test_what_comes_behind_the_last_word_is_not_heard(stage: Stage) -> None:
+    actor = stage.actor()
+    actor.esme(unbind(5))
+    actor.smsc(response(c.UNBIND, 0, 5), unbind(9), accepted(7))
+    assert actor.pair.state == CLOSED
+    assert [pdu.command_id for pdu in actor.to_esme] == [c.UNBIND_RESP]

@@ -1,0 +1,178 @@
+"""Micro-batches: after a poll that brought data the process sleeps a little, so that the next poll brings more.
+
+A message costs mostly wake-ups, reads and writes; of messages that come in one read, only the first pays those. Polls
+are kept `period` apart: what came is handled and written, and what is left of the period is slept. Data that comes
+after a longer silence finds no sleep before it, so a quiet link waits for nothing.
+
+Nouns: a *window* is a stretch of milliseconds with sleeping on or off throughout; a *trial* compares windows of both
+kinds; between trials it *rests*, and looks every SLICE whether the traffic is still what was tried. The `Controller`
+decides, without a clock or a socket; `Batch` sleeps.
+"""
+
+import asyncio
+import ctypes
+import time
+from collections.abc import Callable
+from typing import Final
+
+PERIOD: Final = 800e-6
+# A sleep shorter than this is not worth its system call.
+_LEAST: Final = 30e-6
+_PR_SET_TIMERSLACK: Final = 29
+
+WINDOW: Final = 0.01
+# Off and on in turn; mirrored, so that a load that grows or falls meanwhile favours neither.
+TRIAL: Final = (False, True, True, False, True, False, False, True)
+# After so many windows a trial is over if throughput has clearly fallen: senders that wait pay for every window.
+EARLY: Final = 3
+CLEARLY: Final = 0.3
+# Sleeping has to save this share of the CPU per octet, and may not cost more than that share of the throughput:
+# senders that wait for answers before they send on would be slowed down by it.
+SAVING: Final = 0.2
+LOSS: Final = 0.1
+# Below so many reads a second there is nothing to save.
+QUIET: Final = 1000.0
+ON_SECONDS: Final = 1.0
+OFF_SECONDS: Final = (0.5, 16.0)
+# After quiet.
+FIRST_SECONDS: Final = 0.1
+SLICE: Final = 0.05
+# Traffic that grows or falls by this factor is another, for which the last trial says nothing.
+CHANGED: Final = 2.0
+
+
+class Controller:
+    """Is sleeping worth it? Call `step` when the seconds it returned the last time are over; `on` says what to do."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self._rest = OFF_SECONDS[0]
+        self._left = FIRST_SECONDS
+        # Octets a second in the first slice after the trial.
+        self._tried = -1.0
+        self._place = -1
+        self._seen = (0.0, 0.0, 0, 0)
+        self._spent = [0.0, 0.0]
+        self._octets = [0, 0]
+        self._seconds = [0.0, 0.0]
+
+    def step(self, now: float, cpu: float, octets: int, reads: int) -> float:
+        """Seconds until the next call. So far this thread used `cpu` seconds, and `octets` came by so many `reads`."""
+        before, self._seen = self._seen, (now, cpu, octets, reads)
+        seconds = max(now - before[0], 1e-9)
+        if self._place < 0:
+            return self._rested((octets - before[2]) / seconds, (reads - before[3]) / seconds, seconds)
+        kind = int(TRIAL[self._place])
+        self._seconds[kind] += seconds
+        self._spent[kind] += cpu - before[1]
+        self._octets[kind] += octets - before[2]
+        self._place += 1
+        if self._place < len(TRIAL) and not (self._place == EARLY and self._falls(CLEARLY)):
+            self.on = TRIAL[self._place]
+            return WINDOW
+        return self._judge()
+
+    def _rested(self, octets: float, reads: float, seconds: float) -> float:
+        """Another slice is over, in which so many octets came by so many reads a second. Begin a trial when it is time,
+        unless there is nothing to save."""
+        self._left -= seconds
+        if reads < QUIET:
+            self.on = False
+            self._rest, self._left = OFF_SECONDS[0], FIRST_SECONDS
+            self._tried = -1.0
+            return SLICE
+        if self._tried < 0.0:
+            self._tried = octets
+        elif not self._tried / CHANGED <= octets <= self._tried * CHANGED:
+            # Where it sleeps, at once: who waits for answers may be the new one. Else not more often than this.
+            self._rest = OFF_SECONDS[0]
+            self._left = 0.0 if self.on else min(self._left, OFF_SECONDS[0])
+            self._tried = octets
+        if self._left > 0.0:
+            return SLICE
+        self._spent, self._octets, self._seconds = [0.0, 0.0], [0, 0], [0.0, 0.0]
+        self._place = 0
+        self.on = TRIAL[0]
+        return WINDOW
+
+    def _judge(self) -> float:
+        """The end of a trial."""
+        self._place = -1
+        self._tried = -1.0
+        self.on = self._worth_it()
+        if self.on:
+            self._rest = OFF_SECONDS[0]
+            self._left = ON_SECONDS
+        else:
+            self._left, self._rest = self._rest, min(self._rest * 2, OFF_SECONDS[1])
+        return SLICE
+
+    def _worth_it(self) -> bool:
+        off, on = self._octets
+        if not off or not on:
+            return False
+        return self._spent[1] / on <= (1 - SAVING) * self._spent[0] / off and not self._falls(LOSS)
+
+    def _falls(self, share: float) -> bool:
+        """Is throughput with sleeping lower by more than this share?"""
+        off, on = (octets / seconds for octets, seconds in zip(self._octets, self._seconds, strict=True))
+        return on < (1 - share) * off
+
+
+class Batch:
+    """Sleeps for one event loop. Every leg that has read something says so with `arrived`.
+
+    `microseconds`: the period; 0: never; None: PERIOD, while the Controller finds it worth it.
+    """
+
+    def __init__(
+        self,
+        microseconds: int | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.on = bool(microseconds)
+        self.octets = 0
+        self.reads = 0
+        self._period = PERIOD if microseconds is None else microseconds / 1e6
+        self._controller = Controller() if microseconds is None else None
+        self._wait = sleep
+        self._clock = clock
+        self._armed = False
+        self._woke = 0.0
+        self._call_soon: Callable[..., object] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """On the running loop, whose thread's timers are made exact."""
+        self._call_soon = asyncio.get_running_loop().call_soon
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1000, 0, 0, 0)
+        if self._controller is not None:
+            self._step(self._controller)
+
+    def stop(self) -> None:
+        """Sleep no more."""
+        self.on = False
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def arrived(self, octets: int) -> None:
+        """A leg has read that many octets; the first to say so after a poll has the loop sleep, once all are handled
+        and written: what a callback wants done soon comes after the poll's other callbacks and their writes."""
+        self.octets += octets
+        self.reads += 1
+        if self.on and not self._armed and self._call_soon is not None:
+            self._armed = True
+            self._call_soon(self._sleep)
+
+    def _sleep(self) -> None:
+        self._armed = False
+        left = self._woke + self._period - self._clock()
+        if left > _LEAST:
+            self._wait(left)
+        self._woke = self._clock()
+
+    def _step(self, controller: Controller) -> None:
+        pause = controller.step(self._clock(), time.thread_time(), self.octets, self.reads)
+        self.on = controller.on
+        self._timer = asyncio.get_running_loop().call_later(pause, self._step, controller)
