@@ -15,11 +15,14 @@ from typing import Any
 
 import msgspec
 
+from portguard.admin.options import AdminOptions
+from portguard.complaints.options import ComplaintsOptions
+from portguard.mqtt.options import MqttOptions
 from portguard.net.options import ListenOptions, smsc_errors
 from portguard.policy.options import TagOptions
 from portguard.policy.rules import policy_errors
 from portguard.settings.node import NodeOptions
-from portguard.settings.schema import NOT_SERVED, Settings
+from portguard.settings.schema import Settings
 from portguard.telemetry.options import MetricsOptions
 
 
@@ -34,7 +37,7 @@ class SettingsError(Exception):
 def load(path: Path) -> Settings:
     """The settings in a file, its relative paths taken from the file's folder. Raises SettingsError."""
     tables = _read(path)
-    found = [_not_served(line) for line in problems(Settings, tables, "")]
+    found = list(problems(Settings, tables, ""))
     found += cross_errors(tables)
     if found:
         raise SettingsError([f"{path}: {line}" for line in found])
@@ -69,7 +72,10 @@ _CHECKS: typing.Final[dict[str, Callable[[Any], list[str]]]] = {
     "smsc": smsc_errors,
     "policy": policy_errors,
     "tag": _tag_errors,
+    "complaints": ComplaintsOptions.errors,
+    "mqtt": MqttOptions.errors,
     "metrics": MetricsOptions.errors,
+    "admin": AdminOptions.errors,
 }
 
 
@@ -152,13 +158,6 @@ def _arms(kind: Any) -> list[Any]:
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return [arm for part in typing.get_args(kind) if part is not type(None) for arm in _arms(part)]
     return [kind]
-
-
-def _not_served(line: str) -> str:
-    section = line.partition(":")[0]
-    if section in NOT_SERVED:
-        return f"{section}: this version does not serve this section; take it out"
-    return line
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -2,16 +2,17 @@
 
 import msgspec
 
+from portguard.admin.options import AdminOptions
+from portguard.complaints.options import ComplaintsOptions
 from portguard.consent.options import ConsentOptions
+from portguard.evidence.options import EvidenceOptions
+from portguard.mqtt.options import MqttOptions
 from portguard.net.options import ListenOptions, SmscOptions
 from portguard.policy.options import ConcatOptions, PolicyOptions, TagOptions
 from portguard.registry.options import RegistryOptions
 from portguard.relay.options import LimitsOptions
 from portguard.settings.node import NodeOptions
 from portguard.telemetry.options import MetricsOptions
-
-# Sections of the fixed surface that belong to rooms which this version does not have.
-NOT_SERVED = ("evidence", "complaints", "mqtt", "admin")
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -26,4 +27,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     concat: ConcatOptions = ConcatOptions()
     tag: TagOptions = TagOptions()
     consent: ConsentOptions | None = None
+    complaints: ComplaintsOptions = ComplaintsOptions()
+    evidence: EvidenceOptions = EvidenceOptions()
+    mqtt: MqttOptions | None = None
     metrics: MetricsOptions | None = None
+    admin: AdminOptions | None = None

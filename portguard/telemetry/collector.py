@@ -1,10 +1,9 @@
 """The Prometheus metrics of DESIGN §11, read from plain counters when somebody scrapes.
 
-A *source* is a callable that returns rows of labels and numbers; nothing is kept here, and nothing here is called by
-the message path.
+Nothing is kept here, and nothing here is called by the message path.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from prometheus_client import ProcessCollector
@@ -17,39 +16,19 @@ from prometheus_client.core import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-Rows = Callable[[], Iterable[tuple[Sequence[str], float]]]
-# Bounds in seconds, observations by bound and above the last, sum of seconds.
-Observed = tuple[Sequence[float], Sequence[int], float]
+from portguard.telemetry.sources import Reading, Sources, add_up
 
 
-@dataclass(frozen=True)
-class Source:
-    """One metric: a counter or gauge by its `labels`, or a histogram when `observed` is given."""
-
-    name: str
-    documentation: str
-    labels: tuple[str, ...] = ()
-    rows: Rows | None = None
-    observed: Callable[[], Observed] | None = None
-    counter: bool = False
+def _nothing() -> Iterable[Reading]:
+    return ()
 
 
 @dataclass(eq=False)
-class Metrics(Collector):
-    """Every metric of the process, in the order of the sources."""
+class Metrics(Sources, Collector):
+    """Every metric of the node: this process's sources, and what the `others` last said."""
 
-    build: dict[str, str]
-    sources: list[Source] = field(default_factory=list)
-
-    def counter(self, name: str, documentation: str, labels: tuple[str, ...], rows: Rows) -> None:
-        """A counter; its sample's name ends in _total."""
-        self.sources.append(Source(f"portguard_{name}", documentation, labels, rows, counter=True))
-
-    def gauge(self, name: str, documentation: str, labels: tuple[str, ...], rows: Rows) -> None:
-        self.sources.append(Source(f"portguard_{name}", documentation, labels, rows))
-
-    def histogram(self, name: str, documentation: str, observed: Callable[[], Observed]) -> None:
-        self.sources.append(Source(f"portguard_{name}", documentation, observed=observed))
+    build: dict[str, str] = field(default_factory=dict)
+    others: Callable[[], Iterable[Reading]] = _nothing
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: registering must not read the sources."""
@@ -57,8 +36,8 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("portguard_build", "Version and flavour of portguard", self.build)
-        for source in self.sources:
-            yield _histogram(source) if source.observed is not None else _numbers(source)
+        for reading in add_up([self.read(), self.others()]):
+            yield _histogram(reading) if reading.kind == "histogram" else _numbers(reading)
 
     def registry(self) -> CollectorRegistry:
         """These metrics and those of the process."""
@@ -68,19 +47,18 @@ class Metrics(Collector):
         return found
 
 
-def _numbers(source: Source) -> Metric:
-    kind = CounterMetricFamily if source.counter else GaugeMetricFamily
-    family = kind(source.name, source.documentation, labels=source.labels)
-    for labels, value in source.rows() if source.rows is not None else ():
+def _numbers(reading: Reading) -> Metric:
+    kind = CounterMetricFamily if reading.kind == "counter" else GaugeMetricFamily
+    family = kind(reading.name, reading.documentation, labels=reading.labels)
+    for labels, value in reading.rows:
         family.add_metric(list(labels), value)
     return family
 
 
-def _histogram(source: Source) -> Metric:
-    assert source.observed is not None
-    bounds, counts, total = source.observed()
+def _histogram(reading: Reading) -> Metric:
+    bounds, counts, total = reading.observed
     buckets, so_far = [], 0
     for bound, count in zip([*bounds, float("inf")], counts, strict=True):
         so_far += count
         buckets.append(("+Inf" if bound == float("inf") else repr(bound), float(so_far)))
-    return HistogramMetricFamily(source.name, source.documentation, buckets=buckets, sum_value=total)
+    return HistogramMetricFamily(reading.name, reading.documentation, buckets=buckets, sum_value=total)

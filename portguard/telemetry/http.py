@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import CollectorRegistry
@@ -23,11 +23,16 @@ log = logging.getLogger("portguard.telemetry")
 
 
 class Endpoint:
-    """`not_ready` returns why the node should get no traffic, "" while it should."""
+    """`not_ready` returns why the node should get no traffic, "" while it should; `refresh` is awaited before
+    /metrics is read, and must bound its own time."""
 
-    def __init__(self, registry: CollectorRegistry, not_ready: Callable[[], str]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, not_ready: Callable[[], str],
+        refresh: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         self._registry = registry
         self._not_ready = not_ready
+        self._refresh = refresh
         self._servers: list[asyncio.Server] = []
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -47,6 +52,8 @@ class Endpoint:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
+                if self._refresh is not None and b"/metrics" in head.partition(b"\r\n")[0]:
+                    await self._refresh()
                 writer.write(self.respond(head))
                 await writer.drain()
         except asyncio.LimitOverrunError:

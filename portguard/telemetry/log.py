@@ -7,7 +7,9 @@ those become text: secrets are never written, subscribers' numbers keep only the
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, TextIO
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -21,6 +23,9 @@ _ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\
 _BARE: Final = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")
 
 
+NO_FIELDS: Final[Mapping[str, object]] = MappingProxyType({})
+
+
 def mask(number: str) -> str:
     """A subscriber's number with its middle hidden: enough to tell two apart, not enough to call."""
     if len(number) < 7:
@@ -28,8 +33,17 @@ def mask(number: str) -> str:
     return f"{number[:-8]}****{number[-4:]}" if len(number) > 8 else f"****{number[-2:]}"
 
 
+def hide_numbers(text: str) -> str:
+    """Free text with every subscriber's number in it masked."""
+    return _MOBILE.sub(lambda found: mask(found[0]), text)
+
+
 class KeyValueFormatter(logging.Formatter):
-    """`time=… level=… room=… event=…` and then the fields of the record in the order given."""
+    """`time=… level=… room=… event=…`, what is `always` said, and then the fields of the record in the order given."""
+
+    def __init__(self, always: Mapping[str, object]) -> None:
+        super().__init__()
+        self._always = [f"{name}={_field(name, value)}" for name, value in always.items()]
 
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created).astimezone()
@@ -38,6 +52,7 @@ class KeyValueFormatter(logging.Formatter):
             f"level={record.levelname.lower()}",
             f"room={record.name.removeprefix('portguard.')}",
             f"event={_text(record.getMessage())}",
+            *self._always,
         ]
         for name, value in vars(record).items():
             if name not in _STANDARD:
@@ -47,10 +62,11 @@ class KeyValueFormatter(logging.Formatter):
         return " ".join(pairs)
 
 
-def start(level: str, stream: TextIO | None = None) -> None:
-    """Send every log line of the process to `stream` (stderr) from `level` (debug, info, warning, error) on."""
+def start(level: str, stream: TextIO | None = None, always: Mapping[str, object] = NO_FIELDS) -> None:
+    """Send every log line of the process to `stream` (stderr) from `level` (debug, info, warning, error) on. `always`:
+    fields of every line."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(KeyValueFormatter())
+    handler.setFormatter(KeyValueFormatter(always))
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
@@ -69,7 +85,7 @@ def _field(name: str, value: object) -> str:
 
 
 def _text(text: str) -> str:
-    text = _MOBILE.sub(lambda found: mask(found[0]), text)
+    text = hide_numbers(text)
     if _BARE.fullmatch(text):
         return text
     escaped = text.translate(_ESCAPES)

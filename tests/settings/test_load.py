@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from portguard.net.options import ClientTlsOptions
 from portguard.settings.load import SettingsError, load, problems
-from portguard.settings.schema import NOT_SERVED, Settings
+from portguard.settings.schema import Settings
 
 SMALLEST = """
 [listen]
@@ -162,7 +162,6 @@ def test_sound_keys_that_do_not_go_together_are_named_at_once(tmp_path: Path) ->
         """
 [node]
 timezone = "Asia/Nowhere"
-workers = 4
 [listen]
 address = "2775"
 proxy_protocol = ["10.0.0.1/8"]
@@ -184,16 +183,8 @@ address = "9464"
 """,
     )
     assert [line.partition(":")[0] for line in found] == [
-        "node.timezone", "node.workers", "listen.address", "listen.proxy_protocol", "smsc[1].address", "smsc[2].tls",
+        "node.timezone", "listen.address", "listen.proxy_protocol", "smsc[1].address", "smsc[2].tls",
         "smsc[2].name", "policy.rules.no_such_rule", "tag.verdict", "tag.reason", "metrics.address",
-    ]
-    assert found[1] == "node.workers: 4 workers are asked for, but this version runs exactly 1"
-
-
-@pytest.mark.parametrize("section", NOT_SERVED)
-def test_section_of_a_room_that_is_not_there_is_refused_plainly(tmp_path: Path, section: str) -> None:
-    assert errors(tmp_path, f"{SMALLEST}[{section}]\n") == [
-        f"{section}: this version does not serve this section; take it out"
     ]
 
 

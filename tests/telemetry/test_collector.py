@@ -7,7 +7,7 @@ from portguard.telemetry.collector import Metrics
 
 
 def test_every_kind_of_metric() -> None:
-    metrics = Metrics({"version": "1", "flavour": "compiled"})
+    metrics = Metrics(build={"version": "1", "flavour": "compiled"})
     metrics.gauge("sessions", "links", ("state",), lambda: [(("open",), 2.0)])
     metrics.counter("pdus", "PDUs", ("leg", "command"), lambda: [(("esme_in", "submit_sm"), 7)])
     metrics.histogram("decision_seconds", "time", lambda: ([0.001, 0.01], [3, 2, 1], 0.05))
@@ -35,7 +35,7 @@ def test_sources_are_read_at_every_scrape_and_only_then() -> None:
         reads.append(1)
         return [((), len(reads))]
 
-    metrics = Metrics({"version": "1"})
+    metrics = Metrics(build={"version": "1"})
     metrics.counter("pdus", "PDUs", (), rows)
     registry = metrics.registry()
     assert reads == []

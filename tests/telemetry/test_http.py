@@ -16,7 +16,7 @@ def request(payload: bytes, reason: str = "") -> bytes:
     """What the endpoint answers on one connection until it closes it."""
 
     async def main() -> bytes:
-        endpoint = Endpoint(Metrics({"version": "1"}).registry(), lambda: reason)
+        endpoint = Endpoint(Metrics(build={"version": "1"}).registry(), lambda: reason)
         sock = socket.create_server(("127.0.0.1", 0))
         sock.setblocking(False)
         await endpoint.start([sock])
@@ -83,7 +83,7 @@ def test_source_that_fails_is_an_error_and_not_the_end() -> None:
     def broken() -> NoReturn:
         raise ValueError("broken")
 
-    metrics = Metrics({"version": "1"})
+    metrics = Metrics(build={"version": "1"})
     metrics.gauge("broken", "x", (), broken)
     endpoint = Endpoint(metrics.registry(), lambda: "")
     assert endpoint.respond(b"GET /metrics HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 500")
