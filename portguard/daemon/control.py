@@ -28,14 +28,19 @@ Command = Callable[["Request"], Awaitable[dict[str, Any]]]
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A command by name with what it needs."""
+    """A command by name with what it needs. `user`: the uid of whoever asks, as the kernel says."""
 
     command: str
     arguments: dict[str, Any] = {}
+    user: int = -1
 
 
 class ControlError(Exception):
     """There is no daemon to ask, or it did not answer; the message says which."""
+
+
+class NotRunning(ControlError):
+    """There is no daemon."""
 
 
 class ControlServer:
@@ -77,14 +82,15 @@ class ControlServer:
                 writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dict[str, Any]:
-        if not _permitted(writer):
+        user = _user(writer)
+        if user not in (0, os.geteuid()):
             return _refusal("only the daemon's own user and root may ask")
         if self._open > CONNECTIONS:
             return _refusal("too many requests at once")
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 line = await reader.readuntil(b"\n")
-            request = msgspec.json.decode(line, type=Request)
+            request = msgspec.structs.replace(msgspec.json.decode(line, type=Request), user=user)
         except (asyncio.LimitOverrunError, asyncio.IncompleteReadError):
             return _refusal("a request is one line of JSON of at most 64 KiB")
         except msgspec.DecodeError as error:
@@ -114,7 +120,7 @@ def ask(state: Path, command: str, seconds: float = 3600.0, **arguments: Any) ->
                 answer: dict[str, Any] = msgspec.json.decode(file.readline(), type=dict[str, Any])
                 return answer
         except (FileNotFoundError, ConnectionRefusedError):
-            raise ControlError(f"no portguard runs with the state folder {state}") from None
+            raise NotRunning(f"no portguard runs with the state folder {state}") from None
         except PermissionError:
             raise ControlError(f"{path}: permission denied; ask as the daemon's user or root") from None
         except TimeoutError:
@@ -123,10 +129,11 @@ def ask(state: Path, command: str, seconds: float = 3600.0, **arguments: Any) ->
             raise ControlError(f"{path}: the daemon went away before it answered ({error})") from error
 
 
-def _permitted(writer: asyncio.StreamWriter) -> bool:
+def _user(writer: asyncio.StreamWriter) -> int:
+    """The uid of the peer, as the kernel says."""
     sock = writer.get_extra_info("socket")
     _, user, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return user in (0, os.geteuid())
+    return int(user)
 
 
 def _refusal(reason: str) -> dict[str, Any]:

@@ -7,25 +7,31 @@ message itself passes to the ESME whatever comes of it.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from time import time
 
 from portguard.consent.ledger import Ledger
 from portguard.consent.reply import reply_is_optout
-from portguard.registry.image import Image, ScopeRecord
+from portguard.registry.image import Image
+from portguard.registry.records import ScopeRecord
 from portguard.relay.relay import Relay
-from portguard.sms.category import MARKETING, table
+from portguard.sms.category import MARKETING, permits
 
 SOURCE = "reply"
+
+Ask = Callable[[str, str], Awaitable[str]]
 
 log = logging.getLogger("portguard.daemon")
 
 
 class Replies:
-    """Hears what the relay passes on. `optouts` counts the replies that were opt-outs."""
+    """Hears what the relay passes on. `optouts` counts the replies that were opt-outs; `ask` knows what the other
+    workers remember, where there are any, and raises nothing: what it does not know is ""."""
 
-    def __init__(self, ledger: Ledger, relay: Relay) -> None:
+    def __init__(self, ledger: Ledger, relay: Relay, ask: Ask | None = None) -> None:
         self._ledger = ledger
         self._relay = relay
+        self._ask = ask
         self._searches: set[asyncio.Task[None]] = set()
         self.optouts = 0
 
@@ -33,14 +39,23 @@ class Replies:
         """A message of `subscriber` (E.164 digits) to `number`."""
         if not reply_is_optout(text):
             return
-        self.optouts += 1
         enterprise = self._ledger.last_sender(number, subscriber)
-        if enterprise:
+        if enterprise and self._ask is None:
+            self.optouts += 1
             self._revoke(enterprise, subscriber)
             return
-        search = asyncio.get_running_loop().create_task(self._revoke_all(number, subscriber))
+        search = asyncio.get_running_loop().create_task(self._find(number, subscriber, enterprise))
         self._searches.add(search)
         search.add_done_callback(self._searches.discard)
+
+    async def _find(self, number: str, subscriber: str, here: str) -> None:
+        """Whoever sent last, through whichever worker; `here` is what this one remembers."""
+        enterprise = (await self._ask(number, subscriber) if self._ask is not None else "") or here
+        self.optouts += 1
+        if enterprise:
+            self._revoke(enterprise, subscriber)
+        else:
+            await self._revoke_all(number, subscriber)
 
     async def _revoke_all(self, number: str, subscriber: str) -> None:
         """Nobody is remembered: the scopes are looked through, off the path, for who may send marketing from there."""
@@ -68,4 +83,4 @@ def _is_for(row: ScopeRecord, number: str) -> bool:
     if row.status != "active" or not row.port or not number.startswith(row.port):
         return False
     marketing = MARKETING << 4
-    return any(table(row.categories)[marketing : marketing + 16])
+    return any(permits(row.categories)[marketing : marketing + 16])

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import uvloop
 
-from portguard.daemon.service import Service, StartError
+from portguard.daemon.service import Service, ServiceError
 from portguard.settings.load import SettingsError, load
 from portguard.telemetry import log
 
 
 def run(config_path: Path) -> int:
-    """Serve until SIGTERM or SIGINT: 0 after the end, 1 when the daemon could not start (said on stderr)."""
+    """Serve until SIGTERM or SIGINT: 0 after the end, 1 when it could not start or go on (said on stderr)."""
     try:
         settings = load(config_path)
     except SettingsError as error:
@@ -21,7 +21,7 @@ def run(config_path: Path) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Service(settings).run())
-    except StartError as error:
+    except ServiceError as error:
         return _refused(error.lines)
     return 0
 

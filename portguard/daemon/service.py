@@ -1,59 +1,51 @@
-"""The running daemon: start, serve, reload, drain.
+"""The main process: start, serve by its workers, reload, drain.
 
 Signals, the watched folder and the control socket only leave a wish; one loop acts on them. What goes wrong at the
-start is a StartError with plain lines; afterwards nothing but a signal ends the process.
+start is a ServiceError with plain lines; afterwards nothing but a signal, or a worker that cannot be kept alive, ends
+the process.
 """
 
 import asyncio
-import gc
+import contextlib
 import logging
 import os
 import resource
 import signal
 import socket
-import ssl
 from collections.abc import Coroutine
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from portguard.consent.ledger import Ledger
-from portguard.consent.store import ConsentError
-from portguard.daemon.control import ControlServer, Request
+from portguard.daemon.acceptor import Acceptor
+from portguard.daemon.complaints import Complaints
+from portguard.daemon.consents import Consents
+from portguard.daemon.control import Command, ControlServer, Request
+from portguard.daemon.desk import Desk
+from portguard.daemon.journal import Journal, JournalError, journal_metrics_of
 from portguard.daemon.notify import notify
+from portguard.daemon.offices import open_offices
+from portguard.daemon.orders import Status
 from portguard.daemon.reload import Outcome, Reloader
-from portguard.daemon.replies import Replies
+from portguard.daemon.scrape import acceptor_metrics_of, registry_metrics_of, workers_metrics_of
 from portguard.daemon.state import StateError, StateFolder
-from portguard.daemon.watch import changes
-from portguard.daemon.wiring import (
-    build_facts,
-    consent_metrics_of,
-    metrics_of,
-    registry_metrics_of,
-    relay_of,
-    revision_of,
-)
-from portguard.net.exchange import Exchange
-from portguard.net.leg import LINGER
-from portguard.net.listener import Listener, ListenError, bound_sockets, listen
-from portguard.net.probe import keep_probing
+from portguard.daemon.wiring import build_facts
+from portguard.daemon.workers import Workers
+from portguard.net.listener import ListenError, bound_sockets, listen
 from portguard.net.tls import TlsError, server_context
 from portguard.net.upstream import Upstreams
 from portguard.registry.image import Image
-from portguard.relay.relay import Relay
 from portguard.settings.schema import Settings
 from portguard.telemetry.collector import Metrics
 from portguard.telemetry.http import Endpoint
 
 SPARE_DESCRIPTORS = 64
-FAULTS_LOGGED = 5
-LEDGER_SECONDS = 0.1
 
 log = logging.getLogger("portguard.daemon")
 
 
-class StartError(Exception):
-    """The daemon cannot start; `lines` say why."""
+class ServiceError(Exception):
+    """The daemon cannot start, or cannot go on; `lines` say why."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -61,33 +53,34 @@ class StartError(Exception):
 
 
 class Service:
-    """One daemon from start to end: `run` returns once it has been told to stop and has drained."""
+    """One node from start to end: `run` returns once it has been told to stop and all workers have drained."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.state = StateFolder(settings.node.state)
         self.reloader = Reloader(settings, self.state, self._take_into_service)
-        self.metrics = Metrics(build_facts())
+        self.metrics = Metrics(build=build_facts())
+        self.commands: dict[str, Command] = {"reload": self._reload, "status": self._status, "version": self._version}
         self._started = monotonic()
-        self._wake = asyncio.Event()
-        self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._serving = False
+        self._wake, self._stop, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._wishes: list[str] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sockets: list[socket.socket] = []
-        self._ledger: Ledger | None = None
+        self._listening: list[socket.socket] = []
+        self._workers: Workers | None = None
+        self._journal: Journal | None = None
+        self._complaints: Complaints | None = None
+        self._consents: Consents | None = None
+        self._acceptor: Acceptor | None = None
         self._image: Image | None = None
-        self._before: Image | None = None
-        self._relay: Relay | None = None
-        self._exchange: Exchange | None = None
-        self._listener: Listener | None = None
-        self._upstreams: Upstreams | None = None
-        self._context: ssl.SSLContext | None = None
         self._endpoint: Endpoint | None = None
         self._control: ControlServer | None = None
+        self._offices = contextlib.AsyncExitStack()
+        self._failure = ""
 
     async def run(self) -> None:
-        """Start, serve until a signal, drain. Raises StartError."""
+        """Start, serve until a signal, drain. Raises ServiceError."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_report)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,48 +90,71 @@ class Service:
             await self._start()
             await self._serve()
         finally:
-            self._close()
+            await self._close()
+        if self._failure:
+            raise ServiceError([self._failure])
 
     # ---- start
 
     async def _start(self) -> None:
         try:
             self.state.open()
-            listening = self._take_addresses()
-            await self._start_endpoint()
-            self._upstreams = Upstreams.from_options(self.settings.smsc)
-            if self.settings.listen.tls is not None:
-                self._context = server_context(self.settings.listen.tls)
-            key = self.state.discard_key()
-        except (StateError, ListenError, TlsError) as error:
-            raise StartError([str(error)]) from error
+            self._take_addresses()
+            _check_tls(self.settings)
+            most, each = self._connections()
+            workers = self._workers = Workers(self.settings, self.state.discard_key(), self._listening, each)
+            if self.settings.node.workers > 1:
+                self._acceptor = Acceptor(workers, self.settings.listen, self._enterprise_of, most, each)
+            journal = self._journal = Journal(self.settings, self.state)
+            await self._start_endpoint(workers, journal)
+            # Their processes come up while the registry is built or found.
+            await journal.start()
+            await workers.start()
+            await journal.ready()
+            complaints = await self._open_complaints(workers, journal)
+        except (StateError, ListenError, TlsError, JournalError) as error:
+            raise ServiceError([str(error)]) from error
         except OSError as error:
             raise _start_error(error, self.state.path) from error
-        self._discard_key = key
+        journal.serve(workers)
+        self.reloader.changed = self._revision_changed
+        workers.failed.add_done_callback(self._lost)
         await self._first_revision()
-        if self._stop.is_set():
-            return
-        await self._open_doors(listening)
+        if not self._stop.is_set():
+            await self._open_doors(workers, journal, complaints)
 
-    def _take_addresses(self) -> list[socket.socket]:
+    async def _open_complaints(self, workers: Workers, journal: Journal) -> Complaints:
+        """What is suspended is so from the first message on. Raises StateError."""
+        if self.settings.consent is not None:
+            self._consents = Consents(self.settings.consent, self.settings.node)
+            self._offices.callback(self._consents.close)
+        complaints = Complaints(self.settings, self.state, workers, self.reloader, journal, self._consents)
+        self._complaints = complaints
+        await complaints.open()
+        return complaints
+
+    def _take_addresses(self) -> None:
         """Bind early: an address in use is said before a long build."""
-        listening = bound_sockets("listen.address", self.settings.listen.address)
-        self._sockets += listening
-        return listening
+        self._listening = bound_sockets("listen.address", self.settings.listen.address)
 
-    async def _start_endpoint(self) -> None:
+    async def _start_endpoint(self, workers: Workers, journal: Journal) -> None:
         registry_metrics_of(self.reloader, self.metrics)
+        workers_metrics_of(workers, self.metrics)
+        journal_metrics_of(journal, self.metrics)
+        if self._acceptor is not None:
+            acceptor_metrics_of(self._acceptor, self.metrics)
+        self.metrics.others = workers.counted
         if self.settings.metrics is None:
             return
         address = self.settings.metrics.address
         sockets = bound_sockets("metrics.address", address)
         self._sockets += sockets
         listen("metrics.address", sockets, 64)
-        self._endpoint = Endpoint(self.metrics.registry(), self.not_ready)
+        self._endpoint = Endpoint(self.metrics.registry(), self.not_ready, workers.counts)
         await self._endpoint.start(sockets)
 
     async def _first_revision(self) -> None:
-        """The registry as it is on file, or no start. A signal during the build ends it."""
+        """The registry as it is on file, on all workers, or no start. A signal during the build ends it."""
         building = self._begin(self.reloader.reload("start"))
         waking = self._begin(self._stop.wait())
         await asyncio.wait((building, waking), return_when=asyncio.FIRST_COMPLETED)
@@ -148,79 +164,65 @@ class Service:
         waking.cancel()
         outcome: Outcome = building.result()
         if not self.reloader.revision:
-            raise StartError(outcome.errors)
+            raise ServiceError(outcome.errors)
 
-    async def _open_doors(self, listening: list[socket.socket]) -> None:
-        assert self._relay is not None
-        assert self._upstreams is not None
-        self._open_ledger(self._relay)
-        exchange = self._exchange = Exchange(self._relay, self._upstreams)
-        listener = Listener(exchange, self.settings.listen, self._context, self._connections())
-        metrics_of(self._relay, exchange, listener, self.metrics)
+    async def _open_doors(self, workers: Workers, journal: Journal, complaints: Complaints) -> None:
+        desk = Desk(
+            self.settings, self.state, workers, self.reloader, self.metrics, self.commands, self._wish, journal,
+            complaints, self._consents, self._started, self._stop.is_set,
+        )
         try:
-            self._control = ControlServer(
-                self.state.control, {"reload": self._reload, "status": self._status, "version": self._version}
-            )
+            await open_offices(desk, self._offices)
+        except StateError as error:
+            raise ServiceError([str(error)]) from error
+        try:
+            self._control = ControlServer(self.state.control, self.commands)
             await self._control.start()
-            listener.start(listening)
+            if self._acceptor is not None:
+                self._acceptor.listener.start(self._listening)
         except ListenError as error:
-            raise StartError([str(error)]) from error
+            raise ServiceError([str(error)]) from error
         except OSError as error:
             raise _start_error(error, self.state.control) from error
-        self._listener = listener
-        exchange.start()
-        self._begin(keep_probing(exchange))
-        self._begin(self._housekeeping())
-        if self.settings.registry.watch:
-            self._begin(self._watch())
-        _freeze()
-        self._say_what_serves()
+        self._serving = True
+        self._say_what_serves(workers)
+        journal.emit("start", {**build_facts(), "revision": self.reloader.revision, "mode": self.settings.policy.mode})
         notify(f"READY=1\nSTATUS=serving revision {self.reloader.revision}")
 
-    def _open_ledger(self, relay: Relay) -> None:
-        """Consent is judged where there is a ledger; its reads are renewed and replies heard from now on."""
-        options = self.settings.consent
-        if options is None:
-            return
-        try:
-            ledger = self._ledger = Ledger(options.path, options)
-        except ConsentError as error:
-            raise StartError([f"consent.path: {error}"]) from error
-        ledger.warm()
-        relay.engine.ledger = ledger
-        replies = Replies(ledger, relay)
-        relay.heard = replies.heard
-        consent_metrics_of(ledger, replies, self.metrics)
-        self._begin(self._renew_ledger(ledger))
-
-    @staticmethod
-    async def _renew_ledger(ledger: Ledger) -> None:
-        while True:
-            ledger.tick(monotonic())
-            await asyncio.sleep(LEDGER_SECONDS)
-
-    def _connections(self) -> int:
-        """max_connections, or what the descriptors of the process allow: each link needs two."""
+    def _connections(self) -> tuple[int, int]:
+        """(connections of the node, of one worker): max_connections, or what descriptors allow, of which a link takes
+        two in its worker. Workers inherit the limit that is set here."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
-        wanted = self.settings.listen.max_connections
+        wanted, workers = self.settings.listen.max_connections, self.settings.node.workers
         fits = max((soft - SPARE_DESCRIPTORS) // 2, 1) if soft != resource.RLIM_INFINITY else wanted
-        if fits < wanted:
+        if fits * workers < wanted:
             log.warning(
-                "max_connections lowered", extra={"wanted": wanted, "max_connections": fits, "descriptors": soft}
+                "max_connections lowered",
+                extra={"wanted": wanted, "max_connections": fits * workers, "descriptors": soft},
             )
-        return min(wanted, fits)
+        return min(wanted, fits * workers), min(wanted, fits)
 
-    def _say_what_serves(self) -> None:
-        assert self._listener is not None
+    def _enterprise_of(self, system_id: str) -> str:
+        account = self._image.account(system_id) if self._image is not None else None
+        return account.enterprise if account is not None else ""
+
+    @property
+    def _addresses(self) -> list[str]:
+        if self._acceptor is not None:
+            return self._acceptor.listener.addresses
+        return self._workers.addresses if self._workers is not None else []
+
+    def _say_what_serves(self, workers: Workers) -> None:
         settings = self.settings
         facts = build_facts()
         log.info(
             "serving",
             extra={
-                "listen": ",".join(self._listener.addresses), "node": settings.node.id, **facts, "pid": os.getpid(),
+                "listen": ",".join(self._addresses), "node": settings.node.id, **facts, "pid": os.getpid(),
+                "workers": ",".join(str(member.child.pid) for member in workers.members),
                 "revision": self.reloader.revision, "mode": settings.policy.mode,
                 "metrics": settings.metrics.address if settings.metrics else "off",
             },
@@ -231,6 +233,11 @@ class Service:
             log.warning("the engine runs interpreted, several times slower than compiled")
         if settings.listen.proxy_protocol is True:
             log.warning("every peer may name any client address (listen.proxy_protocol = true)")
+        if settings.node.workers > 1 and settings.listen.tls is not None:
+            log.warning(
+                "behind TLS connections go to the workers by the client's address: rates, caps, binds and parts of an"
+                " account that comes from several addresses are counted by each worker for itself"
+            )
 
     # ---- serving
 
@@ -240,59 +247,62 @@ class Service:
             self._wake.clear()
             wishes, self._wishes = self._wishes, []
             if wishes and not self._stop.is_set():
-                self._begin(self.reloader.reload(", ".join(dict.fromkeys(wishes))))
+                noticed = set(wishes) == {"change"}
+                self._begin(self.reloader.reload(", ".join(dict.fromkeys(wishes)), noticed=noticed))
         await self._drain()
 
     async def _drain(self) -> None:
         log.info("draining")
         notify("STOPPING=1\nSTATUS=draining")
-        if self._listener is not None:
-            self._listener.close()
-        if self._exchange is None:
+        if self._acceptor is not None:
+            self._acceptor.listener.close()
+        for sock in self._listening:
+            sock.close()
+        workers = self._workers
+        if workers is None or not self._serving:
             return
-        seconds = self.settings.limits.drain_timeout + self.settings.limits.unbind_timeout + LINGER
-        draining = self._begin(self._exchange.drain(seconds))
+        draining = self._begin(workers.drain())
         hurrying = self._begin(self._hurry.wait())
         await asyncio.wait((draining, hurrying), return_when=asyncio.FIRST_COMPLETED)
-        done = draining.done() and draining.result()
-        log.info("stopped", extra={"drained": "yes" if done else "no", "left": len(self._exchange.links)})
+        if not draining.done():
+            workers.hurry()
+        drained = await draining
+        log.info("stopped", extra={"drained": "yes" if drained.done else "no", "left": drained.left})
 
     async def _take_into_service(self, image: Image) -> None:
-        revision = await asyncio.to_thread(revision_of, image, self.settings)
-        if self._relay is None:
-            self._relay = relay_of(revision, self.settings, self._discard_key)
-        else:
-            self._relay.swap(revision, monotonic())
-            if self._exchange is not None:
-                self._exchange.flush()
-            _freeze()
+        assert self._workers is not None
+        try:
+            await self._workers.serve(image.path, image.meta.digest)
+        except BaseException:
+            image.close()
+            raise
+        if self._image is not None:
+            self._image.close()
+        self._image = image
+        if self._serving:
             notify(f"STATUS=serving revision {image.meta.digest}")
-        # The one before may still be named by an answer that is under way: it is closed a swap later.
-        if self._before is not None:
-            self._before.close()
-        self._before, self._image = self._image, image
 
-    async def _watch(self) -> None:
-        async for _ in changes(self.settings.registry.path, self.settings.registry.settle_ms / 1000):
-            self._wish("change")
+    def _revision_changed(self, before: str, why: str, outcome: Outcome) -> None:
+        if self._journal is not None:
+            revisions: dict[str, object] = {"revision": outcome.revision, "before": before}
+            self._journal.emit("registry", revisions | {"why": why, "counts": outcome.counts})
 
-    async def _housekeeping(self) -> None:
-        """What the path leaves for the log."""
-        assert self._relay is not None
-        while True:
-            await asyncio.sleep(1.0)
-            faults = self._relay.faults
-            for fault in faults[:FAULTS_LOGGED]:
-                log.error("decision failed", extra={"fault": fault, "so_far": self._relay.engine.counters.errors})
-            faults.clear()
+    def _lost(self, failed: "asyncio.Future[str]") -> None:
+        """A worker cannot be kept alive: the others finish what they owe, and systemd or a human has to look."""
+        if not failed.cancelled() and not self._stop.is_set():
+            self._failure = failed.result()
+            log.error("giving up", extra={"reason": self._failure})
+            self._wish_to_stop()
 
     def not_ready(self) -> str:
         """Why this node should get no new ESMEs, "" while it should. An SMSC that is away is no such reason: binds are
         answered, and every other node would be unready at the same time."""
         if self._stop.is_set():
             return "draining"
-        if self._listener is None:
+        if not self._serving:
             return "no registry in service yet"
+        if self._workers is None or not self._workers.serving:
+            return "no worker serves at the moment"
         return ""
 
     # ---- wishes and commands
@@ -317,16 +327,22 @@ class Service:
         return dict(build_facts())
 
     async def _status(self, request: Request) -> dict[str, Any]:
-        assert self._relay is not None
-        assert self._exchange is not None
-        assert self._listener is not None
+        workers = self._workers
         latest = self.reloader.latest
+        said = await workers.status() if workers is not None else Status({}, {})
         return {
             **build_facts(), "node": self.settings.node.id, "pid": os.getpid(), "mode": self.settings.policy.mode,
-            "seconds": round(monotonic() - self._started, 1), "listen": self._listener.addresses,
+            "seconds": round(monotonic() - self._started, 1), "listen": self._addresses,
             "draining": self._stop.is_set(), "revision": self.reloader.revision, "reloads": self.reloader.results,
-            "latest_reload": latest.result if latest is not None else "", "sessions": dict(self._relay.sessions()),
-            "smsc": {upstream.name: upstream.reason or "up" for upstream in self._exchange.upstreams.all},
+            "latest_reload": latest.result if latest else "", "building": self.reloader.building,
+            "sessions": said.sessions, "smsc": said.smsc, "journal": self._journal.facts() if self._journal else {},
+            "workers": [
+                {
+                    "worker": member.number, "pid": member.child.pid, "serving": member.serving,
+                    "sessions": said.links.get(member.number, 0), "restarts": max(member.child.lives - 1, 0),
+                }
+                for member in (workers.members if workers else [])
+            ],
         }
 
     # ---- the end
@@ -342,30 +358,41 @@ class Service:
         if not task.cancelled() and task.exception() is not None:
             log.error("a task of the daemon failed", exc_info=task.exception())
 
-    def _close(self) -> None:
+    async def _close(self) -> None:
         for task in list(self._tasks):
             task.cancel()
-        if self._exchange is not None:
-            self._exchange.stop()
+        await self._offices.aclose()
+        if self._acceptor is not None:
+            self._acceptor.listener.close()
         if self._control is not None:
             self._control.close()
+        if self._workers is not None:
+            await self._workers.close()
+        if self._complaints is not None:
+            # They hear what the workers counted to the end.
+            await self._complaints.close()
+        if self._journal is not None:
+            if self._serving:
+                self._journal.emit("stop", {"reason": self._failure})
+            await self._journal.close()
         if self._endpoint is not None:
             self._endpoint.close()
-        for sock in self._sockets:
+        for sock in (*self._sockets, *self._listening):
             sock.close()
-        if self._ledger is not None and not self._ledger.close():
-            log.error("opt-outs could not be committed", extra={"reason": self._ledger.error})
+        if self._image is not None:
+            self._image.close()
         self.state.close()
 
 
-def _start_error(error: OSError, place: Path) -> StartError:
-    return StartError([f"{error.filename or place}: {(error.strerror or str(error)).lower()}"])
+def _check_tls(settings: Settings) -> None:
+    """A wrong file is said before a long build. Raises TlsError."""
+    Upstreams.from_options(settings.smsc)
+    if settings.listen.tls is not None:
+        server_context(settings.listen.tls)
 
 
-def _freeze() -> None:
-    """What lives as long as a revision is not worth the collector's looking at it again and again."""
-    gc.collect()
-    gc.freeze()
+def _start_error(error: OSError, place: Path) -> ServiceError:
+    return ServiceError([f"{error.filename or place}: {(error.strerror or str(error)).lower()}"])
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -3,21 +3,29 @@
     lock            held while the daemon runs; a second daemon on the same folder is told who has it
     control.sock    the control socket
     discard.key     the key of discarded messages' ids, kept so that they are recognised after a restart
+    complaints.sqlite, traffic.sqlite, evidence.key   see daemon.complaints_rooms and evidence.keys
     prepared.json   which content of the registry became which revision
+    digests.json    what the registry's files held when they were last read
+    history.json    which revisions have served, and whether one was brought back
     revisions/      the images, one folder each
 """
 
 import fcntl
 import os
 import secrets
-import shutil
 import stat
 from pathlib import Path
 from typing import TextIO
 
 import msgspec
 
+from portguard.registry.content import Digests
+from portguard.registry.image import FILE
+from portguard.registry.revisions import prune, revisions
+
+# Of those that have served, and of those that were only built.
 REVISIONS_KEPT = 5
+CANDIDATES_KEPT = 3
 
 
 class StateError(Exception):
@@ -31,6 +39,8 @@ class StateFolder:
         self.path = path
         self.revisions = path / "revisions"
         self.control = path / "control.sock"
+        self.history = path / "history.json"
+        self.digests = Digests(path / "digests.json")
         self._prepared = path / "prepared.json"
         self._lock: TextIO | None = None
 
@@ -82,7 +92,7 @@ class StateFolder:
         except (FileNotFoundError, ValueError):
             pass
         key = secrets.token_bytes(32)
-        _replace(path, key.hex().encode("ascii"))
+        replace_file(path, key.hex().encode("ascii"))
         return key
 
     # ---- prepared revisions
@@ -90,22 +100,19 @@ class StateFolder:
     def prepared(self, fingerprint: str) -> str | None:
         """The revision that was built from this content, if its image is still there."""
         revision = self._known().get(fingerprint)
-        return revision if revision is not None and (self.revisions / revision / "data.mdb").exists() else None
+        return revision if revision is not None and (self.revisions / revision / FILE).exists() else None
 
     def remember(self, fingerprint: str, revision: str) -> None:
         """Note what was built from this content. Raises OSError."""
-        known = {of: known for of, known in self._known().items() if known != revision}
+        there = {path.name for path in revisions(self.revisions)}
+        known = {of: known for of, known in self._known().items() if known != revision and known in there}
         known[fingerprint] = revision
-        _replace(self._prepared, msgspec.json.encode(known))
+        replace_file(self._prepared, msgspec.json.encode(known))
 
-    def served(self, revision: str) -> None:
-        """Note that this revision is in use, and remove the images that are long out of it."""
+    def served(self, revision: str, line: list[str]) -> None:
+        """Note that this revision is in use; the last of `line`, and the newest candidates, are kept beside it."""
         os.utime(self.revisions / revision)
-        images = [path for path in self.revisions.iterdir() if path.is_dir() and not path.name.startswith(".")]
-        images.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in images[REVISIONS_KEPT:]:
-            if path.name != revision:
-                shutil.rmtree(path, ignore_errors=True)
+        prune(self.revisions, {revision, *line[-REVISIONS_KEPT:]}, CANDIDATES_KEPT)
 
     def _known(self) -> dict[str, str]:
         try:
@@ -114,7 +121,7 @@ class StateFolder:
             return {}
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, readable by its owner only."""
     beside = path.with_name(f".{path.name}.new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

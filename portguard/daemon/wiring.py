@@ -1,13 +1,14 @@
-"""Putting the rooms together: a relay from settings and an image, and the metrics from everybody's counters."""
+"""Putting the rooms of a worker together: a relay from settings and an image, and the metrics from their counters."""
 
 import platform
 from collections.abc import Iterable
+from typing import Final
 
 import portguard
 from portguard.consent.ledger import Ledger
-from portguard.daemon.reload import Reloader
 from portguard.daemon.replies import Replies
 from portguard.flavour import flavour
+from portguard.net.batch import Batch
 from portguard.net.exchange import Exchange
 from portguard.net.listener import Listener
 from portguard.policy.assembly import build_engine, build_revision
@@ -20,7 +21,9 @@ from portguard.relay.relay import Relay
 from portguard.relay.tagging import Tagger
 from portguard.settings.schema import Settings
 from portguard.sms.category import CATEGORY_NAMES
-from portguard.telemetry.collector import Metrics
+from portguard.telemetry.sources import Sources
+
+CONNECTIONS_REFUSED: Final = "Connections that got no further than accept"
 
 Labelled = Iterable[tuple[tuple[str, ...], float]]
 
@@ -46,12 +49,18 @@ def relay_of(revision: Revision, settings: Settings, discard_key: bytes) -> Rela
     return Relay(engine, options, Tagger(settings.tag), DiscardIds(discard_key, settings.policy.discard_id))
 
 
+def batch_of(settings: Settings) -> Batch:
+    """How a message process batches what it reads."""
+    microseconds = settings.limits.batch_us
+    return Batch(None if microseconds == "auto" else microseconds)
+
+
 def build_facts() -> dict[str, str]:
     """What `version`, `status` and build_info say."""
     return {"version": portguard.__version__, "flavour": flavour(), "python": platform.python_version()}
 
 
-def metrics_of(relay: Relay, exchange: Exchange, listener: Listener, metrics: Metrics) -> None:
+def metrics_of(relay: Relay, exchange: Exchange, listener: Listener, metrics: Sources) -> None:
     """Add what the path counts."""
     metrics.gauge("sessions", "ESME links by state", ("state",), lambda: _keyed(relay.sessions()))
     metrics.counter(
@@ -75,15 +84,15 @@ def metrics_of(relay: Relay, exchange: Exchange, listener: Listener, metrics: Me
     metrics.histogram("smsc_response_seconds", "From a message to the SMSC's answer, sampled", relay.smsc_time.read)
     metrics.gauge(
         "smsc_up", "1 unless the last attempt at this SMSC failed", ("smsc",),
-        lambda: (((upstream.name,), float(upstream.sound)) for upstream in exchange.upstreams.all),
+        lambda: (((upstream.name,), float(upstream.sound)) for upstream in exchange.upstreams.all), fold="min",
     )
     metrics.counter(
-        "connections_refused", "Connections that got no further than accept", ("reason",),
+        "connections_refused", CONNECTIONS_REFUSED, ("reason",),
         lambda: _keyed(listener.refused.items()),
     )
 
 
-def consent_metrics_of(ledger: Ledger, replies: Replies, metrics: Metrics) -> None:
+def consent_metrics_of(ledger: Ledger, replies: Replies, metrics: Sources) -> None:
     """Add what the ledger has to say."""
     metrics.counter("consent_optouts", "Replies on the wire that were opt-outs", (), lambda: [((), replies.optouts)])
     metrics.gauge(
@@ -92,24 +101,8 @@ def consent_metrics_of(ledger: Ledger, replies: Replies, metrics: Metrics) -> No
     )
 
 
-def registry_metrics_of(reloader: Reloader, metrics: Metrics) -> None:
-    """Add what is known of the registry."""
-    metrics.gauge("registry_info", "The revision in service", ("revision",), lambda: _revision(reloader))
-    metrics.counter("registry_reloads", "Reloads by result", ("result",), lambda: _keyed(reloader.results.items()))
-    metrics.gauge(
-        "registry_last_success_timestamp_seconds", "When the registry was last found good", (),
-        lambda: [((), reloader.last_success)],
-    )
-
-
-
-
 def _keyed(rows: Iterable[tuple[str, int]]) -> Labelled:
     return (((name,), count) for name, count in rows)
-
-
-def _revision(reloader: Reloader) -> Labelled:
-    return [((reloader.revision,), 1.0)] if reloader.revision else []
 
 
 def _messages(relay: Relay) -> Labelled:

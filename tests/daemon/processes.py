@@ -57,7 +57,7 @@ class Daemon:
         self.settings.write_text(settings, encoding="utf-8")
         if not self.registry.exists():
             shutil.copytree(SAMPLE, self.registry)
-        self.log = ""
+        self.own_group = False
         self.process: subprocess.Popen[str] | None = None
         self._log = folder / "log"
 
@@ -68,6 +68,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "portguard", "run", "-c", str(self.settings)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True, env=environment(),
+                process_group=0 if self.own_group else None,
             )
         return self
 

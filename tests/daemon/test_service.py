@@ -10,6 +10,9 @@ import pytest
 from portguard.daemon.control import ControlError
 from tests.daemon.processes import SETTINGS, Daemon, until
 
+# Left out by `make quick`.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
@@ -103,7 +106,7 @@ def test_metrics_health_and_readiness(tmp_path: Path) -> None:
 def test_prepared_revision_is_reused_at_the_next_start(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
         first = daemon.revision()
-    image = daemon.state / "revisions" / first / "data.mdb"
+    image = daemon.state / "revisions" / first / "registry.image"
     written = image.stat().st_mtime_ns
     # A builder would write here, and fail.
     lock = daemon.state / "revisions" / ".lock"
@@ -117,17 +120,17 @@ def test_prepared_revision_is_reused_at_the_next_start(tmp_path: Path) -> None:
 def test_damaged_prepared_revision_is_built_again(tmp_path: Path) -> None:
     with Daemon(tmp_path) as daemon:
         first = daemon.revision()
-    (daemon.state / "revisions" / first / "data.mdb").write_bytes(b"damaged")
+    (daemon.state / "revisions" / first / "registry.image").write_bytes(b"damaged")
     with Daemon(tmp_path) as daemon:
         assert daemon.revision() == first
         assert "prepared revision is unusable" in daemon.said()
 
 
 def test_bad_settings_are_refused_with_every_error(tmp_path: Path) -> None:
-    daemon = Daemon(tmp_path, SETTINGS.replace('id = "test"', 'id = "a b"\nworkers = 2') + "[mqtt]\n")
+    daemon = Daemon(tmp_path, SETTINGS.replace('id = "test"', 'id = "a b"\nworkers = 0') + "[adnim]\n")
     said = refused(daemon)
     assert f"{daemon.settings}: node.id: " in said
-    assert f"{daemon.settings}: mqtt: this version does not serve this section" in said
+    assert f"{daemon.settings}: adnim: unknown section; did you mean admin?" in said
 
 
 def test_bad_registry_is_refused_with_every_error(tmp_path: Path) -> None:

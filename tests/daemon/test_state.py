@@ -1,21 +1,23 @@
 """The state folder."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from portguard.daemon.state import REVISIONS_KEPT, StateError, StateFolder
+from portguard.daemon.state import CANDIDATES_KEPT, REVISIONS_KEPT, StateError, StateFolder
 from tests.daemon.processes import environment
 
 
 def image(state: StateFolder, revision: str, age: int) -> Path:
     folder = state.revisions / revision
     folder.mkdir()
-    (folder / "data.mdb").write_bytes(b"x")
+    (folder / "registry.image").write_bytes(b"x")
     os.utime(folder, (1_000_000 - age, 1_000_000 - age))
     return folder
 
@@ -70,25 +72,39 @@ def test_discard_key_is_kept(tmp_path: Path) -> None:
 def test_what_was_prepared_is_remembered_while_its_image_is_there(tmp_path: Path) -> None:
     state = StateFolder(tmp_path / "state")
     state.open()
-    folder = image(state, "aa", 0)
-    state.remember("content", "aa")
-    assert state.prepared("content") == "aa"
+    folder = image(state, "a" * 16, 0)
+    state.remember("content", "a" * 16)
+    assert state.prepared("content") == "a" * 16
     assert state.prepared("other") is None
-    (folder / "data.mdb").unlink()
+    (folder / "registry.image").unlink()
     assert state.prepared("content") is None
     (state.path / "prepared.json").write_text("{")
     assert state.prepared("content") is None
     state.close()
 
 
-def test_old_images_go_and_the_one_in_use_stays(tmp_path: Path) -> None:
+def test_old_images_go_and_those_that_served_stay(tmp_path: Path) -> None:
     state = StateFolder(tmp_path / "state")
     state.open()
-    names = [f"{number:02}" for number in range(9)]
+    names = [f"{number:016x}" for number in range(12)]
     for number, name in enumerate(names):
         image(state, name, age=number)
     (state.revisions / ".lock").write_text("")
-    state.served("08")
+    line = names[:4:-1]
+    state.served("0" * 15 + "5", line)
     left = sorted(path.name for path in state.revisions.iterdir())
-    assert left == [".lock", *names[: REVISIONS_KEPT - 1], "08"]
+    # The newest three are the one in use, which is now touched, and two that were only built.
+    assert left == [".lock", *names[: CANDIDATES_KEPT - 1], *sorted(line[-REVISIONS_KEPT:])]
+    state.close()
+
+
+def test_what_is_prepared_is_forgotten_with_its_image(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path / "state")
+    state.open()
+    for name in ("a" * 16, "b" * 16):
+        image(state, name, 0)
+        state.remember(f"content of {name}", name)
+    shutil.rmtree(state.revisions / ("a" * 16))
+    state.remember("more", "b" * 16)
+    assert msgspec.json.decode((state.path / "prepared.json").read_bytes()) == {"more": "b" * 16}
     state.close()

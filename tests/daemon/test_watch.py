@@ -4,11 +4,13 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import pytest
 import uvloop
 
 from portguard.daemon.watch import changes, look
 
 
+@pytest.mark.slow
 def test_one_notice_for_many_writes_and_again_for_the_next(tmp_path: Path) -> None:
     async def main() -> None:
         folder = tmp_path / "registry"
