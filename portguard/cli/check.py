@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 import click
 import msgspec
 
+from portguard.cli.bar import building
 from portguard.cli.settings import config_option
 from portguard.policy.options import PolicyOptions
-from portguard.policy.rules import policy_warnings
 from portguard.registry.build import BuildFailed, Built, build
 from portguard.registry.image import Image
 from portguard.settings.load import SettingsError, load
@@ -66,7 +66,8 @@ def examine(config: Path) -> Report:
         registry = found
     with TemporaryDirectory(prefix="portguard-") as folder:
         try:
-            built = build(registry, folder, node.timezone, node.country)
+            with building() as progress:
+                built = build(registry, folder, node.timezone, node.country, progress)
         except BuildFailed as failure:
             report.errors += failure.errors
             report.warnings += failure.warnings
@@ -90,7 +91,7 @@ def registry_of(config: Path) -> Path | None:
 
 def settings_warnings(settings: Settings) -> list[str]:
     """What is accepted, and is probably not what an operator wants to leave as it is."""
-    found = policy_warnings(settings.policy)
+    found = []
     if settings.policy.mode == "monitor":
         found.append('policy.mode: is "monitor": what breaks the rules is counted, and passes')
     if settings.policy.on_error == "allow":

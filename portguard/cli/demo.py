@@ -6,9 +6,8 @@ the exit code says whether they agree.
 """
 
 import asyncio
-import itertools
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,14 +16,16 @@ import click
 from rich.console import Console
 
 from portguard.cli.demo_crew import Client, OwnClient, SmpplibClient
-from portguard.cli.demo_stage import DemoError, Row, Samples, Stage, find_config
+from portguard.cli.demo_registry import RegistryAct
+from portguard.cli.demo_stage import DemoError, Samples, Stage, find_config
+from portguard.cli.demo_vane import complaints
 from portguard.cli.demo_view import Happening, Tally, View, metric_lines, open_view, sums
 from portguard.policy.reasons import RULE_BY_CODE, rule_of_vendor_status
 from portguard.sim.esme import BindRefused, LinkLost
 from portguard.sim.mailbox import Delivery
 from portguard.sim.message import Message
 from portguard.sim.mixes import MIXES, by_account
-from portguard.smpp.constants import ESME_ROK, UNBIND, status_name
+from portguard.smpp.constants import ESME_ROK, status_name
 
 PAUSE: Final = 0.8
 WHOLE_SECONDS: Final = 55.0
@@ -37,18 +38,13 @@ BARRED: Final = ("bank02", "bank03")
 TAGGED: Final = "trial01"
 DISCARDED: Final = "port_unregistered"
 
-# Of the registry's changes: a signature that is suspended and restored, one that is registered, an account suspended.
-KNOWN: Final = Message("freight01", "1069000014", "13805320201", "【云帆物流】您的快递正在派送中，请留意签收。")
-NEW: Final = Message("school01", "1069000013", "13800100202", "【启明研学】周六活动的集合时间改为八点，请准时到场。")
-NEW_ENTERPRISE: Final = "school"
-LEAVING: Final = Message("shoe01", "1066000032", "13807910203", "【行远鞋服】您的验证码为553081，5分钟内有效。")
-
 NEXT: Final = (
     "portguard check -c config/portguard.toml          is the sample registry sound? break a row and see",
     "portguard explain -c config/portguard.toml --account shoe01 --source 1066000032 --dest 13800100131 --text ...",
     "portguard sim smsc --print                        an SMSC to run portguard in front of,",
     "portguard run -c config/portguard.toml            portguard on the sample, and",
-    "portguard sim esme --mix day                      this demo's traffic, by hand",
+    "portguard sim esme --mix day                      this demo's traffic, by hand, while you look at it with",
+    "portguard top -c config/portguard.toml            what goes on at this moment; q ends it",
     "config/registry/README.md                         who may send what in the sample, and who may not",
     "deploy/                                           systemd, Prometheus and Grafana",
 )
@@ -109,209 +105,110 @@ class Play:
         self._config = config
         self._console = console
         self._keep = keep
-        self._pause = pause
-        self._view: View = open_view(console)
+        self.pause = pause
+        self.view: View = open_view(console)
         self._tally = Tally()
         self._arrived: dict[str, Delivery] = {}
-        self._clients: dict[str, Client] = {}
-        self._problems: list[str] = []
-        self._stage: Stage
+        self.clients: dict[str, Client] = {}
+        self.problems: list[str] = []
+        self.stage: Stage
 
     async def run(self) -> list[str]:
         """All of it; what was not as designed."""
         accounts = sorted({message.account for mix in MIXES.values() for message in mix.messages})
         self._burst_messages = frozenset(MIXES["burst"].messages)
         try:
-            self._view.stage("Setting up: a folder, free ports, a simulated SMSC, portguard as a process")
-            async with Stage(self._config, [*accounts, *BARRED], _change) as self._stage:
-                self._stage.keep = self._keep
-                self._stage.smsc.on_delivered(self._deliver)
-                self._view.note(f"portguard on 127.0.0.1:{self._stage.port}, SMSC on {self._stage.smsc.address}")
+            self.view.stage("Setting up: a folder, free ports, a simulated SMSC, portguard as a process")
+            async with Stage(self._config, [*accounts, *BARRED], _change) as self.stage:
+                self.stage.keep = self._keep
+                self.stage.smsc.on_delivered(self._deliver)
+                self.view.note(f"portguard on 127.0.0.1:{self.stage.port}, SMSC on {self.stage.smsc.address}")
                 try:
                     await self._bind(accounts)
                     await self._ordinary()
                     await self._limits()
-                    await self._reload()
-                    samples = await self._stage.metrics()
+                    await RegistryAct(self).run()
+                    await complaints(self)
+                    samples = await self.stage.metrics()
                     self._compare(samples)
                 finally:
-                    await asyncio.gather(*(client.close() for client in self._clients.values()), return_exceptions=True)
-                self._view.close()
+                    await asyncio.gather(*(client.close() for client in self.clients.values()), return_exceptions=True)
+                self.view.close()
                 self._sum_up(samples)
         finally:
-            self._view.close()
-        return self._problems
+            self.view.close()
+        return self.problems
 
     # -- the acts
 
     async def _bind(self, accounts: list[str]) -> None:
-        self._view.stage("Binding: every account of the sample through portguard to the SMSC")
+        self.view.stage("Binding: every account of the sample through portguard to the SMSC")
         for account in accounts:
             kind = SmpplibClient if account in SMPPLIB_ACCOUNTS else OwnClient
-            client = kind(self._stage.port, account, self._stage.passwords[account])
+            client = kind(self.stage.port, account, self.stage.passwords[account])
             try:
                 await client.open()
             except (ConnectionError, OSError) as error:
-                raise DemoError(f"{account} ({kind.kind}) could not bind: {error}\n{self._stage.log_tail()}") from None
-            self._clients[account] = client
-        kinds = [client.kind for client in self._clients.values()]
-        self._view.note(f"{kinds.count('esme')} of our own ESMEs and {kinds.count('smpplib')} of smpplib are bound")
+                raise DemoError(f"{account} ({kind.kind}) could not bind: {error}\n{self.stage.log_tail()}") from None
+            self.clients[account] = client
+        kinds = [client.kind for client in self.clients.values()]
+        self.view.note(f"{kinds.count('esme')} of our own ESMEs and {kinds.count('smpplib')} of smpplib are bound")
         for account in BARRED:
-            self._view.note(f"{account} may not bind: {await self._barred(account)}")
+            self.view.note(f"{account} may not bind: {await self._barred(account)}")
 
     async def _barred(self, account: str) -> str:
         """Try to bind an account that may not; what it was told."""
-        client = OwnClient(self._stage.port, account, self._stage.passwords[account])
+        client = OwnClient(self.stage.port, account, self.stage.passwords[account])
         try:
             await client.open()
         except BindRefused as refused:
             return str(refused)
         finally:
             await client.close()
-        self._problems.append(f"{account} may not bind and could")
+        self.problems.append(f"{account} may not bind and could")
         return "but it did"
 
     async def _ordinary(self) -> None:
-        self._view.stage("A day's traffic, with each kind of violation in it")
+        self.view.stage("A day's traffic, with each kind of violation in it")
         messages = [_designed(message) for message in MIXES["day"].messages]
         await asyncio.gather(*(self._paced(batch) for batch in by_account(messages).values()))
         missing = {message.rule for message in messages} - set(self._tally.rows)
-        self._problems += [f"rule {rule} was designed to fire and never did" for rule in sorted(missing - {""})]
+        self.problems += [f"rule {rule} was designed to fire and never did" for rule in sorted(missing - {""})]
 
     async def _limits(self) -> None:
         burst, quota = MIXES["burst"].messages, MIXES["quota"].messages
-        self._view.stage(f"{burst[0].account} sends faster than it may, {quota[0].account} more than its daily cap")
-        done = await asyncio.gather(*(self._send(message) for message in burst))
+        self.view.stage(f"{burst[0].account} sends faster than it may, {quota[0].account} more than its daily cap")
+        done = await asyncio.gather(*(self.send(message) for message in burst))
         refused = sum(happening.rule == "account_rate" for happening in done)
         if not 0 < refused < len(burst):
-            self._problems.append(f"{refused} of a burst of {len(burst)} were refused by account_rate")
-        await asyncio.gather(*(self._send(message) for message in quota))
-
-    # -- the registry changes while they go on
-
-    async def _reload(self) -> None:
-        over = asyncio.Event()
-        murmur = asyncio.create_task(self._murmur(over))
-        try:
-            await self._suspend_and_register()
-            await self._break()
-            await self._suspend_account()
-        finally:
-            over.set()
-            sent = await murmur
-        self._view.note(f"{sent} messages of the other accounts were sent meanwhile, and every one was answered")
-
-    async def _suspend_and_register(self) -> None:
-        ours, new = KNOWN.text.partition("】")[0][1:], NEW.text.partition("】")[0][1:]
-        self._view.stage(f"Reload: 【{ours}】 is suspended, and 【{new}】 is registered, by editing tables")
-        await self._show(KNOWN, "allow", "")
-        await self._show(NEW, "reject", "signature_unregistered")
-
-        def register(rows: list[Row]) -> None:
-            _set_status(rows, "signature", ours, "suspended")
-            rows.append({"signature": new, "enterprise": NEW_ENTERPRISE})
-
-        scope = {"signature": new, "enterprise": NEW_ENTERPRISE, "port": NEW.source_addr, "provider": NEW_ENTERPRISE}
-        await self._edited(signatures=register, scopes=lambda rows: rows.append(scope))
-        await self._show(KNOWN, "reject", "signature_inactive")
-        await self._show(NEW, "allow", "")
-        await self._edited(signatures=lambda rows: _set_status(rows, "signature", ours, "active"))
-        await self._show(KNOWN, "allow", "")
-
-    async def _break(self) -> None:
-        self._view.stage("Reload: a broken edit (a port of an enterprise that nobody knows)")
-        revision, failed = await self._stage.revision(), await self._failed()
-        self._stage.edit(ports=lambda rows: rows.append({"port": "10699999", "holder": "nobody"}))
-
-        async def refused() -> bool:
-            return await self._failed() > failed
-
-        await self._stage.until("the broken edit to be refused", refused)
-        if await self._stage.revision() != revision:
-            self._problems.append("a broken registry was taken")
-        self._view.note(f"refused, and revision {revision} goes on serving")
-        await self._show(KNOWN, "allow", "")
-        self._stage.edit(ports=lambda rows: rows.pop())
-
-    async def _failed(self) -> float:
-        """How many reloads were refused so far."""
-        return sum(count for result, count in (await self._stage.reloads()).items() if result not in ("", "success"))
-
-    async def _suspend_account(self) -> None:
-        account = LEAVING.account
-        self._view.stage(f"Reload: account {account} is suspended while it is bound")
-        client = self._clients[account]
-        assert isinstance(client, OwnClient)
-        # An answer that the SMSC still owes keeps the link up, so that one can see what a message gets then.
-        hold = self._stage.smsc.behaviour.hold
-        hold.add(LEAVING.destination_addr)
-        owed = asyncio.create_task(self._show(LEAVING, "allow", ""))
-        await self._edited(accounts=lambda rows: _set_status(rows, "system_id", account, "suspended"))
-        await self._show(LEAVING, "reject", "account_inactive")
-        hold.clear()
-        self._stage.smsc.release()
-        await owed
-        async with asyncio.timeout(10):
-            await client.esme.ended()
-        if not any(pdu.command_id == UNBIND for pdu in client.esme.received):
-            self._problems.append(f"{account} was cut off without an unbind")
-        again = OwnClient(self._stage.port, account, self._stage.passwords[account])
-        try:
-            await again.open()
-            self._problems.append(f"{account} is suspended and could bind")
-        except BindRefused as refused:
-            self._view.note(f"{account} got the answer it was owed, was unbound, and may not come back: {refused}")
-        finally:
-            await again.close()
-
-    async def _edited(self, **changes: Callable[[list[Row]], object]) -> None:
-        """Edit tables and wait until the daemon serves what they say now."""
-        before = await self._stage.revision()
-        self._stage.edit(**changes)
-
-        async def swapped() -> bool:
-            return await self._stage.revision() not in ("", before)
-
-        await self._stage.until("the edited registry to serve", swapped)
-        self._view.note(f"revision {before} -> {await self._stage.revision()}")
-
-    async def _murmur(self, over: asyncio.Event) -> int:
-        """Clean traffic of the other accounts until it is over; the number of messages."""
-        messages = [one for one in MIXES["clean"].messages if one.account not in (LEAVING.account, KNOWN.account)]
-        sent = 0
-        for message in itertools.cycle(messages):
-            if over.is_set():
-                break
-            await self._send(message)
-            sent += 1
-            await asyncio.sleep(max(self._pause / 4, 0.02))
-        return sent
+            self.problems.append(f"{refused} of a burst of {len(burst)} were refused by account_rate")
+        await asyncio.gather(*(self.send(message) for message in quota))
 
     # -- one message
 
     async def _paced(self, messages: Iterable[Message]) -> None:
         for message in messages:
-            await self._send(message)
-            await asyncio.sleep(self._pause)
+            await self.send(message)
+            await asyncio.sleep(self.pause)
 
-    async def _show(self, message: Message, action: str, rule: str) -> None:
+    async def show(self, message: Message, action: str, rule: str) -> None:
         """A message whose fate the registry of the moment decides."""
-        await self._send(replace(message, action=action, rule=rule))
+        await self.send(replace(message, action=action, rule=rule))
 
-    async def _send(self, message: Message) -> Happening:
-        client = self._clients[message.account]
+    async def send(self, message: Message) -> Happening:
+        client = self.clients[message.account]
         try:
             status, message_id = await client.submit(message)
         except (LinkLost, OSError) as error:
-            self._stage.check_alive()
+            self.stage.check_alive()
             happening = self._happening(client, message, "lost", "", str(error))
         else:
             action, rule = self._fate(status, message_id)
             happening = self._happening(client, message, action, rule, status_name(status))
         self._tally.add(happening)
-        self._view.happened(happening)
+        self.view.happened(happening)
         if not happening.as_designed:
-            self._problems.append(happening.complaint)
+            self.problems.append(happening.complaint)
         return happening
 
     def _fate(self, status: int, message_id: str) -> tuple[str, str]:
@@ -349,9 +246,9 @@ class Play:
         counted = sums(samples, "portguard_messages_total", "action")
         seen = self._tally.by_action()
         if {action: int(count) for action, count in counted.items() if count} != seen:
-            self._problems.append(f"portguard_messages_total says {counted}, and {seen} were seen")
-        if self._stage.smsc.stats.accepted != seen.get("allow", 0) + seen.get("tag", 0):
-            self._problems.append(f"the SMSC accepted {self._stage.smsc.stats.accepted} messages, and {seen} were seen")
+            self.problems.append(f"portguard_messages_total says {counted}, and {seen} were seen")
+        if self.stage.smsc.stats.accepted != seen.get("allow", 0) + seen.get("tag", 0):
+            self.problems.append(f"the SMSC accepted {self.stage.smsc.stats.accepted} messages, and {seen} were seen")
 
     def _sum_up(self, samples: Samples) -> None:
         out = self._console
@@ -364,16 +261,9 @@ class Play:
         for line in NEXT:
             out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         if self._keep:
-            line = f"{self._stage.folder}: what this demo ran on, and portguard.log"
+            line = f"{self.stage.folder}: what this demo ran on, and portguard.log"
             out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
         out.print()
-
-
-def _set_status(rows: list[Row], key: str, value: str, status: str) -> None:
-    """Set the status of every row whose `key` is `value`."""
-    for row in rows:
-        if row[key] == value:
-            row["status"] = status
 
 
 def _change(settings: dict[str, Any]) -> None:

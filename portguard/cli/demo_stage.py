@@ -130,6 +130,14 @@ class Stage:
         except TimeoutError:
             raise DemoError(f"waited {RELOAD_SECONDS:.0f} s for {what}") from None
 
+    async def command(self, *arguments: str) -> list[str]:
+        """What a portguard command on the demo's settings prints. DemoError when it fails."""
+        whole = [sys.executable, "-m", "portguard", *arguments, "-c", str(self.settings)]
+        done = await asyncio.to_thread(subprocess.run, whole, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise DemoError(f"portguard {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return str(done.stdout).splitlines()
+
     def check_alive(self) -> None:
         """DemoError with the end of its log when the daemon has gone."""
         assert self._process is not None

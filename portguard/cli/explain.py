@@ -5,8 +5,6 @@ The engine itself judges; what is printed is what it noted while doing so.
 
 import sys
 import time
-from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -14,31 +12,8 @@ import msgspec
 
 from portguard.cli.revision import desk_of
 from portguard.cli.settings import at_option, config_option, load_settings
-from portguard.policy.desk import Desk, Message, MessageError, Outcome
-from portguard.policy.explain import Trace, trace
-from portguard.sms.category import name as category_name
-
-
-@dataclass(slots=True)
-class Word:
-    """A word of the lexicon in the text; `counted` is False for one that is only part of a longer word."""
-
-    word: str
-    category: str
-    weight: int
-    counted: bool
-
-
-@dataclass(slots=True)
-class Explanation:
-    """All that is known about one verdict. `template` is the id of the template that decided the category, or ""."""
-
-    outcome: Outcome
-    at: str
-    mode: str
-    template: str
-    words: list[Word]
-    trace: list[Trace]
+from portguard.policy.desk import Message, MessageError, Outcome
+from portguard.policy.explanation import Explanation, as_object, examine
 
 
 @click.command()
@@ -79,36 +54,6 @@ def explain(
         _print(found)
 
 
-def examine(desk: Desk, message: Message) -> Explanation:
-    """Judge the message and gather the reasons. Raises MessageError when it has no form on the wire."""
-    outcome = desk.judge(message)
-    engine, revision = desk.engine, desk.revision
-    words, template = [], ""
-    if engine.readable:
-        raw = engine.text.raw
-        words = [
-            Word(word, category_name(category, industry), weight, counted)
-            for word, category, industry, weight, counted in engine.lexicon.explain(raw)
-        ]
-        templates = engine.grant.templates
-        fitting = templates.match(raw.decode("utf-16-be", "replace")) if templates is not None else None
-        template = fitting.id if fitting is not None else ""
-    record = revision.image.account(message.account)
-    return Explanation(
-        outcome=outcome,
-        at=datetime.fromtimestamp(engine.at, revision.zone).isoformat(timespec="seconds"),
-        mode=revision.settings.mode(message.account, record.mode if record else ""),
-        template=template,
-        words=words,
-        trace=trace(desk, message.account),
-    )
-
-
-def as_object(found: Explanation) -> dict[str, object]:
-    """The explanation as `--json` prints it: the outcome's fields, then the rest."""
-    return {**asdict(found.outcome), **{name: value for name, value in asdict(found).items() if name != "outcome"}}
-
-
 def _print(found: Explanation) -> None:
     outcome = found.outcome
     verdict = " ".join(part for part in (outcome.action, _rule(outcome), outcome.status) if part)
@@ -119,7 +64,7 @@ def _print(found: Explanation) -> None:
     for line in found.trace:
         state = line.effect if line.state == "fired" else line.state
         row = f"{line.code:<4} {line.rule:<23} {state:<12} {line.why}"
-        click.echo(click.style(row, fg=_COLOURS.get(state), dim=line.state in ("off", "not judged", "not reached")))
+        click.echo(click.style(row, fg=_COLOURS.get(state), dim=line.state in ("off", "not reached")))
 
 
 _COLOURS = {"allow": "green", "monitor": "cyan", "tag": "yellow", "discard": "magenta", "reject": "red"}

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from portguard.cli.bar import building
 from portguard.consent.ledger import Ledger
 from portguard.consent.store import ConsentError
 from portguard.policy.assembly import build_revision
@@ -23,7 +24,8 @@ def desk_of(settings: Settings) -> Iterator[Desk]:
     """A Desk under the registry as it is on disk; every error of the registry on stderr and exit code 1 otherwise."""
     try:
         with TemporaryDirectory(prefix="portguard-") as folder:
-            built = build(settings.registry.path, folder, settings.node.timezone, settings.node.country)
+            with building() as progress:
+                built = build(settings.registry.path, folder, settings.node.timezone, settings.node.country, progress)
             image = Image(built.path)
             try:
                 revision = build_revision(image, settings.policy, settings.node.timezone, settings.node.country)

@@ -70,8 +70,7 @@ def test_an_unknown_rule_is_an_error(tmp_path: Path) -> None:
 
 def test_warnings_are_marked_and_do_not_fail(tmp_path: Path) -> None:
     tables = {name: rows for name, rows in PLAIN.items() if name not in ("signatures", "scopes")}
-    more = '[policy.rules.complaint_suspended]\naction = "tag"\n[policy.accounts.b]\nmode = "tag"\n'
-    config = node(tmp_path, tables, more)
+    config = node(tmp_path, tables, '[policy.accounts.b]\nmode = "tag"\n')
     text = config.read_text("utf-8").replace('mode = "enforce"', 'mode = "monitor"\non_error = "allow"')
     text = text.replace('[metrics]\naddress = "127.0.0.1:9464"\n', "")
     config.write_text(text, encoding="utf-8")
@@ -80,7 +79,7 @@ def test_warnings_are_marked_and_do_not_fail(tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert all(line.startswith("warning: ") for line in lines[:-1])
     for words in (
-        "policy.rules.complaint_suspended: this version does not judge this rule", "consent: is not set",
+        "consent: is not set",
         "policy.mode: is \"monitor\"",
         "policy.on_error: is \"allow\"", "metrics: is not set", "signatures: there is no such table",
         "scopes: there is no such table", "policy.accounts.b: no account of this system_id is on file",
@@ -114,11 +113,6 @@ def test_settings_that_are_no_toml(tmp_path: Path) -> None:
     assert result.stdout.startswith(f"{config}: ")
     config.write_bytes(b"\xff\xfe")
     assert check(config).exit_code == 1
-
-
-def test_a_section_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    result = check(node(tmp_path, PLAIN, '[evidence]\npath = "evidence"\n'))
-    assert (result.exit_code, "evidence: this version does not serve" in result.stdout) == (1, True)
 
 
 def test_a_registry_that_is_not_there(tmp_path: Path) -> None:

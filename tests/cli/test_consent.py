@@ -33,6 +33,7 @@ def file(folder: Path, text: str, name: str = "in.csv") -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_import_check_revoke_check_export(config: Path, tmp_path: Path) -> None:
     source = file(tmp_path, HEAD + "brand,13900000001,2026-01-01T08:00:00,opt-in,marketing/retail,2099-01-01,form 17\n")
     done = run(config, "import", source)
@@ -124,6 +125,7 @@ def test_a_bar_on_a_terminal(config: Path, tmp_path: Path) -> None:
     assert b"5,000 rows" in shown
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done(config: Path, tmp_path: Path) -> None:
     assert "there is no such" in run(config, "export").stderr or run(config, "export").returncode == 1
     done = run(config, "import", str(tmp_path / "none.csv"))

@@ -64,7 +64,7 @@ def test_a_refused_message(config: Path) -> None:
     assert "registrations of 【无名小店】: none" in by_code["204"]
     assert " passed " in by_code["100"]
     assert " not reached " in by_code["306"]
-    assert " not judged " in by_code["501"]
+    assert " not reached " in by_code["501"]
 
 
 def test_json(config: Path) -> None:

@@ -41,6 +41,6 @@ def test_every_message_from_csv(tmp_path: Path) -> None:
 
 def test_table_covers_every_rule_both_ways() -> None:
     assert len(CASES) >= 120
-    assert {rule.code for rule in CATALOGUE if rule.judged} >= RULES
+    assert {rule.code for rule in CATALOGUE} >= RULES
     assert {case.code for case in CASES if case.code == case.about} == RULES
     assert {case.about for case in CASES if case.code != case.about} == RULES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from portguard.cli.root import COMMANDS, main, portguard
 from tests.cli.table import node, write_jsonl
 from tests.policy.messages import CODE
 from tests.policy.registry import TABLES
+from tests.registry.generate import generate
 
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")},
@@ -89,7 +91,7 @@ def test_completion_scripts(shell: str) -> None:
 
 
 def test_completion_of_commands_and_options() -> None:
-    found = process(_PORTGUARD_COMPLETE="bash_complete", COMP_WORDS="portguard re", COMP_CWORD="1")
+    found = process(_PORTGUARD_COMPLETE="bash_complete", COMP_WORDS="portguard rel", COMP_CWORD="1")
     assert found.stdout.split() == ["plain,reload"]
     found = process(_PORTGUARD_COMPLETE="bash_complete", COMP_WORDS="portguard check --js", COMP_CWORD="2")
     assert found.stdout.split() == ["plain,--json"]
@@ -176,6 +178,16 @@ def test_colours_on_a_terminal_unless_asked_not_to(tmp_path: Path) -> None:
     arguments = ["explain", "-c", str(config), "--account", "first", "--source", "1", "--text", "x"]
     assert "\x1b[" in on_a_terminal(*arguments)
     assert "\x1b[" not in on_a_terminal(*arguments, NO_COLOR="1")
+
+
+def test_a_long_build_shows_how_far_it_is_on_a_terminal(tmp_path: Path) -> None:
+    config = node(tmp_path, {})
+    generate(tmp_path / "registry", 20_000, 20_000)
+    found = on_a_terminal("check", "-c", str(config), TERM="xterm")
+    assert re.search(r"(reading|writing) \w+", found)
+    assert "no errors" in found
+    quiet = subprocess.run([*COMMAND, "check", "-c", str(config)], env=ENVIRONMENT, capture_output=True, check=True)
+    assert quiet.stderr == b""
 
 
 def test_a_progress_bar_on_a_terminal_alone(tmp_path: Path) -> None:

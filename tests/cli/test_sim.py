@@ -58,6 +58,7 @@ def test_what_is_not_as_designed_is_said_and_counted() -> None:
     assert "expected reject enterprise_inactive, got ESME_ROK: game01" in done.stdout
 
 
+@pytest.mark.slow
 def test_passwords_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
     table, single, many = tmp_path / "table", tmp_path / "single", tmp_path / "many"
     table.write_text("bank01 right\ngame01 other\n", "utf-8")
