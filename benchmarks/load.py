@@ -1,47 +1,67 @@
-"""The ESMEs of the benchmark: one run of closed-loop traffic against one proxy, as one line of JSON.
+"""The ESMEs of the benchmark: connections that send a reel and compare what comes back octet by octet.
 
-    python load.py PORT PID --connections 8 --window 10 --warm-up 0.5 --seconds 3
-
-Each connection keeps `window` messages outstanding: for each answer that came, the next message goes out, written as
-one slice of a prepared buffer. What comes is compared byte for byte. The CPU of the proxy is read here, at the instants
-between which the messages are counted.
+Closed loop: each connection keeps `window` messages outstanding; for each answer that came, the next message goes out,
+written as one slice of a prepared buffer. Paced: message m goes out at the instant m / rate, on the next connection in
+turn, whatever has come back; its latency counts from that instant, so that a stall is paid by all who wait in it.
 """
 
-import argparse
 import asyncio
-import json
-import sys
-from functools import partial
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import cast
 
-import uvloop
-
-from cpu import cpu_seconds
-from ring import Ring
-from traffic import ACCOUNTS, PDU_OCTETS, UNBIND_ANSWER, UNBIND_REQUEST, bind_answer, bind_request, reel
+from answers import answers_to
+from reels import reel
+from ring import Mismatch, Ring
+from sink import REWORDED
+from timer import Ticks
+from traffic import ACCOUNTS, UNBIND_REQUEST, bind_answer, bind_request
 
 LATENCY_EVERY = 61  # messages; a prime, so that it does not keep step with windows or the ring
+TICK = 50e-6  # between two looks at the clock when pacing
+CONNECTING = 30.0
+AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What is sent: `window` messages outstanding on each connection, or `rate` messages a second over all.
+
+    `about` is what `reels.reel` wants to know of the kind; `reworded` is `permitted` through a proxy that numbers anew.
+    """
+
+    connections: int = 8
+    window: int = 0
+    rate: float = 0.0
+    kind: str = "permitted"
+    about: str = ""
 
 
 class Esme(asyncio.Protocol):
-    """One connection. `answered` counts, `latencies` are seconds of every LATENCY_EVERYth message."""
+    """One connection. `answered` counts; `trace` has (instant, numbers of what was answered) when paced, and in closed
+    loop (instant, latency) of every LATENCY_EVERYth message."""
 
-    def __init__(self, account: int, window: int) -> None:
-        found = reel(account)
-        self._requests, self._answers = Ring(found.requests), Ring(found.answers)
-        self._answer_octets = found.answer_octets
-        self._greeting = bind_request(account)
-        self._window = window
-        self._octets = 0
+    def __init__(self, number: int, traffic: Traffic) -> None:
+        account = number % ACCOUNTS
+        self._reworded = traffic.kind == REWORDED
+        found = reel(account, "permitted" if self._reworded else traffic.kind, traffic.about)
+        self._requests = Ring(found.requests)
+        self._answers = answers_to(found, self._reworded)
+        self._greeting = bind_request(account, traffic.kind, traffic.about)
+        self._patient = self._reworded
+        self._closed_loop = traffic.window > 0
+        # Paced: the nth message of this connection is due at `first` + n * `step`.
+        self.first = 0.0
+        self.step = 0.0
         self._begun = b""
-        self._goodbye = b""
         self._timed = -1
         self._timed_since = 0.0
         self._sending = True
         self.sent = 0
         self.answered = 0
-        self.latencies: list[float] = []
+        self.trace: list[tuple[float, Sequence[int] | float]] = []
         self.bound = asyncio.get_running_loop().create_future()
         self.ended = asyncio.get_running_loop().create_future()
 
@@ -53,22 +73,19 @@ class Esme(asyncio.Protocol):
         if not self.bound.done():
             self._bind(data)
             return
-        if not self._sending:
-            owed = self.sent * self._answer_octets - self._octets
-            self._goodbye += data[owed:]
-            data = data[:owed]
-            if self._goodbye == UNBIND_ANSWER:
-                self._transport.close()
-        if self._answers.take(len(data)) != data:
-            sys.exit(f"load: not the answers of the SMSC: {data[:64].hex()}")
-        self._octets += len(data)
-        whole = self._octets // self._answer_octets - self.answered
-        self.answered += whole
-        if self._timed >= 0 and self.answered > self._timed:
-            self.latencies.append(perf_counter() - self._timed_since)
-            self._timed = -1
-        if self._sending and whole:
-            self.send(whole)
+        try:
+            numbers = self._answers.take(data)
+        except Mismatch as error:
+            self.fail(error)
+            return
+        self.answered += len(numbers)
+        self._time(numbers)
+        if self._answers.ended:
+            self._transport.close()
+        elif self._patient and not self._sending and self.answered == self.sent:
+            self._transport.write(UNBIND_REQUEST)
+        elif self._sending and self._closed_loop and numbers:
+            self.send(len(numbers))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.bound.done():
@@ -77,97 +94,109 @@ class Esme(asyncio.Protocol):
             if self.answered == self.sent and not self._sending:
                 self.ended.set_result(None)
             else:
-                owed = self.sent - self.answered
-                self.ended.set_exception(ConnectionError(f"closed with {owed} messages unanswered"))
+                self.fail(ConnectionError(f"closed with {self.sent - self.answered} messages unanswered"))
+
+    def fail(self, error: Exception) -> None:
+        """Something was lost or changed."""
+        if not self.ended.done():
+            self.ended.set_exception(error)
 
     def send(self, count: int) -> None:
         """The next `count` messages."""
-        if self._timed < 0 and self.sent % LATENCY_EVERY + count >= LATENCY_EVERY:
+        if self._closed_loop and self._timed < 0 and self.sent % LATENCY_EVERY + count >= LATENCY_EVERY:
             self._timed, self._timed_since = self.sent + count - 1, perf_counter()
         self.sent += count
-        self._transport.write(self._requests.take(count * PDU_OCTETS))
+        self._transport.write(self._requests.take(count))
 
     def finish(self) -> None:
-        """No more messages; unbind once all are answered, which closes the connection."""
+        """No more messages, and unbind: with messages unanswered, unless the proxy could not bear that."""
         self._sending = False
-        self._transport.write(UNBIND_REQUEST)
+        if not self._patient or self.answered == self.sent:
+            self._transport.write(UNBIND_REQUEST)
+
+    def abort(self) -> None:
+        """Close at once."""
+        if not self.ended.done():
+            self.ended.cancel()
+        if hasattr(self, "_transport"):
+            self._transport.abort()
+
+    def latencies(self, since: float, until: float) -> Iterator[tuple[float, float]]:
+        """(instant, latency) in seconds of what was answered between two instants."""
+        for at, what in self.trace:
+            if not since <= at < until:
+                continue
+            if isinstance(what, float):
+                yield at, what
+            else:
+                yield from ((at, at - self.first - number * self.step) for number in what)
+
+    def _time(self, numbers: Sequence[int]) -> None:
+        if self.step:
+            self.trace.append((perf_counter(), numbers))
+        elif self._timed >= 0 and self._timed in numbers:
+            now = perf_counter()
+            self.trace.append((now, now - self._timed_since))
+            self._timed = -1
 
     def _bind(self, data: bytes) -> None:
         self._begun += data
-        if self._begun == bind_answer():
+        if len(self._begun) < 4 or len(self._begun) < int.from_bytes(self._begun[:4]):
+            return
+        sound = self._begun[8:12] == bytes(4) if self._reworded else self._begun == bind_answer()
+        if sound:
             self.bound.set_result(None)
-        elif len(self._begun) >= len(bind_answer()):
+        else:
             self.bound.set_exception(ConnectionError(f"the bind was answered with {self._begun.hex()}"))
 
 
-async def run(port: int, pid: int, connections: int, window: int, warm_up: float, seconds: float) -> dict[str, object]:
-    """One run. Raises ConnectionError when the proxy does not let it through."""
+class Pacer:
+    """Sends at a rate. `late` are seconds by which it came to a message after its instant: the load generator's own."""
+
+    def __init__(self, esmes: list[Esme], rate: float) -> None:
+        self._esmes = esmes
+        self._rate = rate
+        self._start = perf_counter()
+        self._sent = 0
+        self._ticks = Ticks(max(TICK, 1 / rate))
+        self.late = array("d")
+        for number, esme in enumerate(esmes):
+            esme.first, esme.step = self._start + number / rate, len(esmes) / rate
+        asyncio.get_running_loop().add_reader(self._ticks.fd, self._tick)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        asyncio.get_running_loop().remove_reader(self._ticks.fd)
+        self._ticks.close()
+
+    def _tick(self) -> None:
+        self._ticks.take()
+        now = perf_counter() - self._start
+        due = int(now * self._rate) + 1
+        count, many = due - self._sent, len(self._esmes)
+        if count > 0:
+            self.late.append(now - self._sent / self._rate)
+            for place in range(min(count, many)):
+                self._esmes[(self._sent + place) % many].send((count - place + many - 1) // many)
+            self._sent = due
+
+
+async def connect(esmes: list[Esme], port: int) -> None:
+    """Connect and bind them all, AT_ONCE at a time. Raises ConnectionError, TimeoutError."""
     loop = asyncio.get_running_loop()
-    esmes = [Esme(number % ACCOUNTS, window) for number in range(connections)]
-    for esme in esmes:
-        await loop.create_connection(partial(_given, esme), "127.0.0.1", port)
-        async with asyncio.timeout(10):
-            await esme.bound
-    for esme in esmes:
-        esme.send(window)
-    await _while_none_ends(esmes, warm_up)
-    for esme in esmes:
-        esme.latencies.clear()
-    before, cpu, since = _answered(esmes), cpu_seconds(pid), perf_counter()
-    await _while_none_ends(esmes, seconds)
-    messages, spent, lasted = _answered(esmes) - before, cpu_seconds(pid) - cpu, perf_counter() - since
-    latencies = sorted(latency for esme in esmes for latency in esme.latencies)
+
+    async def one(esme: Esme) -> None:
+        await loop.create_connection(lambda: esme, "127.0.0.1", port)
+        await esme.bound
+
+    for start in range(0, len(esmes), AT_ONCE):
+        async with asyncio.timeout(CONNECTING):
+            await asyncio.gather(*map(one, esmes[start : start + AT_ONCE]))
+
+
+async def finish(esmes: list[Esme]) -> None:
+    """Let every connection get what it is owed. Raises ConnectionError, TimeoutError."""
     for esme in esmes:
         esme.finish()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(CONNECTING):
         await asyncio.gather(*(esme.ended for esme in esmes))
-    return {
-        "messages": messages,
-        "seconds": lasted,
-        "rate": messages / lasted,
-        "cpu_us": spent / messages * 1e6,
-        "cpu_share": spent / lasted,
-        "p50_ms": _percentile(latencies, 0.5),
-        "p99_ms": _percentile(latencies, 0.99),
-    }
-
-
-def _given(esme: Esme) -> Esme:
-    return esme
-
-
-async def _while_none_ends(esmes: list[Esme], seconds: float) -> None:
-    ended, _ = await asyncio.wait([esme.ended for esme in esmes], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for one in ended:
-        one.result()
-
-
-def _answered(esmes: list[Esme]) -> int:
-    return sum(esme.answered for esme in esmes)
-
-
-def _percentile(ordered: list[float], share: float) -> float:
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1e3 if ordered else 0.0
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("port", type=int)
-    parser.add_argument("pid", type=int)
-    parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--window", type=int, default=10)
-    parser.add_argument("--warm-up", type=float, default=0.5)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    given = parser.parse_args()
-    try:
-        found = uvloop.run(
-            run(given.port, given.pid, given.connections, given.window, given.warm_up, given.seconds)
-        )
-    except (ConnectionError, TimeoutError) as error:
-        sys.exit(f"load: {error or 'no answer to a bind, or not to the last messages'}")
-    print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,7 @@
-"""The proxies under test, each a process pinned to the proxies' core that forwards to the sink."""
+"""The proxies under test, each a process pinned to the proxies' core that forwards to the sink.
+
+What cannot be started is a `Failed`; what is not installed is `LeftOut`, and the message says how to get it.
+"""
 
 import contextlib
 import http.client
@@ -8,16 +11,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from cpu import pin
+from cpu import children, pin
 from on_file import write_registry, write_settings
 
 HERE = Path(__file__).resolve().parent
-START_SECONDS = 300.0
+NODE_MODULES = HERE.parent / "tests" / "e2e" / "node_modules"
+START_SECONDS = 60.0
+ROWS_A_SECOND = 5_000  # that a registry is built at, at the very least
 
 _HAPROXY = """
 global
@@ -34,14 +40,52 @@ listen smpp
 """
 
 
+class Failed(Exception):
+    """Something could not be measured, or was measured and is wrong; the message says what."""
+
+
+class LeftOut(Failed):
+    """Something cannot be measured on this machine: a program is missing, or too much else runs."""
+
+
 @dataclass(frozen=True)
 class Proxy:
-    """A running proxy: where it listens, its process, and what it is."""
+    """A running proxy: where it listens, what it is, and its processes by name, `message` those that carry messages.
+    `kind` is that of its permitted traffic: `reworded` where it writes sequence numbers of its own."""
 
     name: str
     port: int
-    pid: int
     version: str
+    pids: dict[str, list[int]]
+    log: Path
+    kind: str = "permitted"
+    # Of portguard: its folder, where `state` is, the revision it serves, the port of /metrics, seconds to get ready.
+    folder: Path = Path()
+    revision: str = ""
+    metrics: int = 0
+    start_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to run portguard: `rows` on file beside those that most traffic needs, each signature with so many
+    scopes; `records_per_second` that the journal takes of an account, the rest being counted; and `more` sections."""
+
+    rows: int = 1000
+    scopes: int = 1
+    workers: int = 1
+    records_per_second: int = 1000
+    more: str = ""
+
+
+@dataclass
+class Ground:
+    """Where proxies run: a folder for their files, the sink's port, and the two cores."""
+
+    folder: Path
+    sink: int
+    proxy_core: int
+    load_core: int
 
 
 def free_port() -> int:
@@ -60,81 +104,155 @@ def process(command: list[str], core: int, log: Path) -> Iterator[subprocess.Pop
     try:
         yield running
     finally:
-        running.terminate()
-        try:
-            running.wait(20)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
+        end(running)
 
 
-def wait_for(running: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Until somebody listens on `port`. Ends the program with the log if the process ends first."""
-    deadline = time.monotonic() + START_SECONDS
+def end(running: subprocess.Popen[bytes]) -> None:
+    """End a process, kindly at first."""
+    running.terminate()
+    try:
+        running.wait(20)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait()
+
+
+def wait_for(running: subprocess.Popen[bytes], port: int, log: Path, seconds: float = START_SECONDS) -> None:
+    """Until somebody listens on `port`. Raises Failed with the log if the process ends first or it takes too long."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if running.poll() is not None:
             break
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
-        time.sleep(0.05)
-    sys.exit(f"{running.args!r} does not listen:\n{log.read_text(encoding='utf-8', errors='replace')}")
+        time.sleep(0.02)
+    raise Failed(f"{running.args!r} does not listen:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
 
 
 @contextlib.contextmanager
-def haproxy(folder: Path, sink: int, core: int) -> Iterator[Proxy]:
+def haproxy(ground: Ground) -> Iterator[Proxy]:
     """HAProxy as Debian has it, passing TCP through."""
     program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
     if program is None:
-        sys.exit("haproxy is not installed (Debian: apt install haproxy)")
-    port, settings = free_port(), folder / "haproxy.cfg"
-    settings.write_text(_HAPROXY.format(port=port, sink=sink), encoding="utf-8")
+        raise LeftOut("haproxy is not installed (Debian: apt install haproxy)")
+    port, settings, log = free_port(), ground.folder / "haproxy.cfg", ground.folder / "haproxy.log"
+    settings.write_text(_HAPROXY.format(port=port, sink=ground.sink), encoding="utf-8")
     named = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stdout.split()[2]
-    with process([program, "-db", "-f", str(settings)], core, folder / "haproxy.log") as running:
-        wait_for(running, port, folder / "haproxy.log")
-        yield Proxy("haproxy", port, running.pid, named)
+    with process([program, "-db", "-f", str(settings)], ground.proxy_core, log) as running:
+        wait_for(running, port, log)
+        yield Proxy("haproxy", port, named, {"message": [running.pid]}, log)
 
 
 @contextlib.contextmanager
-def relay(folder: Path, sink: int, core: int) -> Iterator[Proxy]:
+def peer(ground: Ground, name: str, command: list[str], named: str, kind: str = "permitted") -> Iterator[Proxy]:
+    """A program of `peers/`, which takes its port and the sink's."""
+    port, log = free_port(), ground.folder / f"{name}.log"
+    with process([*command, str(port), str(ground.sink)], ground.proxy_core, log) as running:
+        wait_for(running, port, log)
+        yield Proxy(name, port, named, {"message": [running.pid]}, log, kind)
+
+
+def relay(ground: Ground) -> contextlib.AbstractContextManager[Proxy]:
     """The plain uvloop relay."""
-    port = free_port()
-    command = [sys.executable, str(HERE / "relay.py"), str(port), str(sink)]
-    with process(command, core, folder / "relay.log") as running:
-        wait_for(running, port, folder / "relay.log")
-        yield Proxy("relay", port, running.pid, f"uvloop {version('uvloop')}")
+    command = [sys.executable, str(HERE / "peers" / "uvloop_relay.py")]
+    return peer(ground, "relay", command, f"uvloop {version('uvloop')}")
+
+
+def node_smpp(ground: Ground) -> contextlib.AbstractContextManager[Proxy]:
+    """node-smpp as a proxy."""
+    node = shutil.which("node")
+    if node is None or not (NODE_MODULES / "smpp").is_dir():
+        raise LeftOut("node-smpp is not installed (Debian: apt install nodejs npm; then: make node)")
+    named = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    command = [node, str(HERE / "peers" / "node_smpp_proxy.js")]
+    return peer(ground, "node-smpp", command, f"smpp 0.5.1, node {named}")
+
+
+def smpp34(ground: Ground) -> contextlib.AbstractContextManager[Proxy]:
+    """smpp34 as a proxy."""
+    command = [sys.executable, str(HERE / "peers" / "smpp34_proxy.py")]
+    return peer(ground, "smpp34", command, f"smpp34 {version('smpp34')}", "reworded")
 
 
 @contextlib.contextmanager
-def portguard(folder: Path, sink: int, core: int, more: int) -> Iterator[Proxy]:
-    """`portguard run`, enforcing the full rule set on a registry with `more` rows than the traffic needs."""
+def portguard(
+    ground: Ground, name: str = "portguard", setting: Setting | None = None, again: bool = False
+) -> Iterator[Proxy]:
+    """`portguard run`, enforcing the full rule set. Processes that carry no messages get the core of load and sink.
+    `again`: over the folder of an earlier run, with the revision that it has prepared."""
     from portguard import __version__
     from portguard.flavour import flavour
 
-    port, metrics = free_port(), free_port()
-    settings = write_settings(folder, port, sink, metrics)
-    write_registry(folder / "registry", more)
-    log = folder / "portguard.log"
-    with process([sys.executable, "-P", "-m", "portguard", "run", "-c", str(settings)], core, log) as running:
-        wait_for(running, metrics, log)
-        _until_ready(running, metrics, log)
-        yield Proxy("portguard", port, running.pid, f"{__version__} {flavour()}")
+    setting = setting or Setting()
+    port, metrics, folder = free_port(), free_port(), ground.folder / name.replace(" ", "-")
+    more = f"records_per_second = {setting.records_per_second}\n{setting.more}"
+    if not again:
+        folder.mkdir()
+        write_registry(folder / "registry", setting.rows, setting.scopes)
+    settings = write_settings(folder, port, ground.sink, metrics, setting.workers, more)
+    log, seconds = folder / "portguard.log", START_SECONDS + setting.rows * (2 + setting.scopes) / ROWS_A_SECOND
+    command = [sys.executable, "-P", "-m", "portguard", "run", "-c", str(settings)]
+    began = time.monotonic()
+    with process(command, ground.proxy_core, log) as running:
+        wait_for(running, metrics, log, seconds)
+        _until_ready(running, metrics, log, seconds)
+        took = time.monotonic() - began
+        pids, revision = _processes(folder, running.pid)
+        for role, numbers in pids.items():
+            for pid in numbers:
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    core = ground.proxy_core if role == "message" else ground.load_core
+                    os.sched_setaffinity(int(task.name), {core})
+        named = f"{__version__} {flavour()}"
+        yield Proxy(name, port, named, pids, log, "permitted", folder, revision, metrics, took)
 
 
-def _until_ready(running: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def _until_ready(running: subprocess.Popen[bytes], port: int, log: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while running.poll() is None and time.monotonic() < deadline:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        with contextlib.suppress(OSError), contextlib.closing(connection):
+        with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
             connection.request("GET", "/readyz")
             if connection.getresponse().status == 200:
                 return
-        time.sleep(0.05)
-    sys.exit(f"portguard did not get ready:\n{log.read_text(encoding='utf-8', errors='replace')}")
+        time.sleep(0.02)
+    raise Failed(f"portguard did not get ready:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
+
+
+def _processes(folder: Path, main: int) -> tuple[dict[str, list[int]], str]:
+    """The daemon's processes by role, and the revision it serves."""
+    from portguard.daemon.control import ask
+
+    status: dict[str, Any] = ask(folder / "state", "status", 10.0)
+    pids = {"message": [worker["pid"] for worker in status["workers"]], "main": [main]}
+    pids["journal"] = [pid for pid in children(main) if pid not in pids["message"]]
+    if not pids["message"] or not pids["journal"]:
+        raise Failed(f"portguard's processes are {pids}: a worker and a writer of the journal are expected")
+    return pids, str(status["revision"])
+
+
+def counted(proxy: Proxy) -> tuple[int, int]:
+    """(submit_sm that came from ESMEs, messages decided about) so far, as /metrics has it, over all workers. A long
+    message is one, whatever the number of its parts."""
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.metrics, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    came, decided = (
+        sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+        for name in ('portguard_pdus_total{command="submit_sm",leg="esme_in"}', "portguard_messages_total{")
+    )
+    return round(came), round(decided)
+
+
+PROXIES: dict[str, Callable[[Ground], contextlib.AbstractContextManager[Proxy]]] = {
+    "haproxy": haproxy, "relay": relay, "node-smpp": node_smpp, "smpp34": smpp34, "portguard": portguard,
+}
 
 
 def cores() -> tuple[int, int]:
     """The core of the proxies and the core of load and sink."""
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
-        sys.exit("two cores are needed: one for the proxy, one for load and sink")
+        raise Failed("two cores are needed: one for the proxy, one for load and sink")
     return usable[1], usable[0]

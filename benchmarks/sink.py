@@ -1,77 +1,107 @@
-"""The SMSC of the benchmark: takes every message at once, and checks that each came as it was sent.
+"""The SMSC of the benchmark: takes every message at once, and checks that each came as it should.
 
-    python sink.py PORT
-
-It compares what comes with the account's reel and answers with slices of a prepared buffer, so it parses nothing but
-the bind: at any window it needs less CPU than the cheapest proxy.
+It compares what comes with what the account's reel lets through and answers with slices of a prepared buffer, so it
+parses nothing but the bind: at any window it needs less CPU than the cheapest proxy. A proxy that numbers messages anew
+is given a kind of its own, `reworded`, and is compared message by message.
 """
 
 import asyncio
-import sys
+from collections.abc import Callable
 from typing import cast
 
-import uvloop
+from portguard.smpp.constants import SUBMIT_SM, UNBIND, UNBIND_RESP
+from reels import reel
+from ring import Mismatch, Ring
+from traffic import HEADER, UNBIND_ANSWER, UNBIND_REQUEST, bind_answer, bind_of
 
-from ring import Ring
-from traffic import ACCOUNTS, PDU_OCTETS, UNBIND_ANSWER, UNBIND_REQUEST, bind_answer, bind_request, reel
+REWORDED = "reworded"
 
-_BINDS = {bind_request(account): account for account in range(ACCOUNTS)}
-_LONGEST_BIND = max(map(len, _BINDS))
+
+class Expected:
+    """What a link must bring: a stream of octets, and an unbind at its end."""
+
+    def __init__(self, account: int, kind: str, about: str) -> None:
+        found = reel(account, kind, about)
+        self._coming, self._answers = Ring(found.passed), Ring(found.answers)
+        self._held = b""
+
+    def take(self, data: bytes) -> bytes:
+        """The answers to what became whole with `data`."""
+        data = self._held + data
+        self._held = b""
+        before = self._coming.pdus
+        if not self._coming.matches(data):
+            self._take_end(data)
+        answers = self._answers.take(self._coming.pdus - before)
+        return answers + UNBIND_ANSWER if self._held == UNBIND_REQUEST else answers
+
+    def _take_end(self, data: bytes) -> None:
+        """`data` ends with an unbind, or its beginning."""
+        for held in range(1, len(UNBIND_REQUEST) + 1):
+            at = len(data) - held
+            if at >= 0 and UNBIND_REQUEST.startswith(data[at:]) and self._coming.matches(data[:at]):
+                self._held = data[at:]
+                return
+        raise Mismatch("what came through is not what was sent", data)
+
+
+class Reworded:
+    """What a proxy brings that keeps neither sequence numbers nor order: bodies of the reel, each with its answer. That
+    none is lost or doubled is seen by the ESMEs."""
+
+    def __init__(self, account: int) -> None:
+        found = reel(account)
+        sent, answers = Ring(found.passed), Ring(found.answers)
+        self._answers = {sent.take(1)[16:]: answers.take(1) for _ in found.passes}
+        self._held = b""
+
+    def take(self, data: bytes) -> bytes:
+        """The answers to what became whole with `data`, under the numbers it came with."""
+        data, pos, answers = self._held + data, 0, []
+        while len(data) - pos >= HEADER.size:
+            length, command, _, sequence = HEADER.unpack_from(data, pos)
+            if pos + length > len(data):
+                break
+            answer = self._answers.get(data[pos + 16 : pos + length])
+            if command == UNBIND:
+                answers.append(HEADER.pack(16, UNBIND_RESP, 0, sequence))
+            elif command == SUBMIT_SM and answer is not None:
+                answers.append(answer[:12] + data[pos + 12 : pos + 16] + answer[16:])
+            else:
+                raise Mismatch("what came through is not what was sent", data[pos : pos + length])
+            pos += length
+        self._held = data[pos:]
+        return b"".join(answers)
 
 
 class Sink(asyncio.Protocol):
-    """One link."""
+    """One link. `failed` is told what should not have come."""
+
+    def __init__(self, failed: Callable[[Mismatch], None]) -> None:
+        self._failed = failed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._begun = b""
-        self._bound = False
-        self._held = b""
-        self._octets = 0
+        self._expected: Expected | Reworded | None = None
 
     def data_received(self, data: bytes) -> None:
-        if not self._bound:
+        if self._expected is None:
             self._bind(data)
             return
-        data = self._held + data
-        # An unbind, or its beginning, stands between two messages; the first octets of a message look like it.
-        left = (self._octets + len(data)) % PDU_OCTETS
-        unbinds = 0 < left <= min(len(UNBIND_REQUEST), len(data)) and UNBIND_REQUEST.startswith(data[-left:])
-        held = left if unbinds else 0
-        self._held = data[len(data) - held :]
-        answers = self._take(data[: len(data) - held])
-        self._transport.write(answers + UNBIND_ANSWER if self._held == UNBIND_REQUEST else answers)
+        try:
+            answers = self._expected.take(data)
+        except Mismatch as error:
+            self._failed(error)
+            self._transport.abort()
+            return
+        if answers:
+            self._transport.write(answers)
 
     def _bind(self, data: bytes) -> None:
         self._begun += data
-        account = _BINDS.get(self._begun)
-        if account is None:
-            if len(self._begun) >= _LONGEST_BIND:
-                sys.exit(f"sink: not a bind of the benchmark: {self._begun.hex()}")
+        if len(self._begun) < 4 or len(self._begun) < int.from_bytes(self._begun[:4]):
             return
-        found = reel(account)
-        self._requests, self._answers = Ring(found.requests), Ring(found.answers)
-        self._answer_octets = found.answer_octets
-        self._bound = True
-        self._transport.write(bind_answer())
-
-    def _take(self, data: bytes) -> bytes:
-        """The answers to what became whole with `data`."""
-        if self._requests.take(len(data)) != data:
-            sys.exit("sink: what came through is not what was sent")
-        before = self._octets // PDU_OCTETS
-        self._octets += len(data)
-        return self._answers.take((self._octets // PDU_OCTETS - before) * self._answer_octets)
-
-
-async def serve(port: int) -> None:
-    """Listens on the loopback until the process is ended."""
-    for account in range(ACCOUNTS):
-        reel(account)
-    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", port, backlog=4096)
-    print("ready", flush=True)
-    await server.serve_forever()
-
-
-if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1])))
+        account, kind, about = bind_of(self._begun)
+        self._expected = Reworded(account) if kind == REWORDED else Expected(account, kind, about)
+        self._transport.write(bind_answer(int.from_bytes(self._begun[12:16])))

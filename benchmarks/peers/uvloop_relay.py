@@ -1,6 +1,6 @@
 """A peer: the plain relay, uvloop and nothing else, which shows what moving the bytes costs in Python.
 
-    python relay.py PORT TARGET_PORT
+    python uvloop_relay.py PORT TARGET_PORT
 """
 
 import asyncio

@@ -1,0 +1,157 @@
+"""Load and sink of the benchmark in one process, on one core; it takes orders as lines of JSON and answers with lines.
+
+    python crew.py          says {"sink": PORT}, then carries out one order after another
+
+One process, so that they do not wait for each other's share of the core. An order is an `Order` as JSON; the answer has
+what was measured, or {"error": ...} when something was lost, doubled or changed on the way.
+"""
+
+import asyncio
+import gc
+import sys
+import time
+from array import array
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import uvloop
+
+from cpu import cpu_seconds, sharp_timers
+from load import Esme, Pacer, Traffic, connect, finish
+from reels import reel
+from ring import Mismatch
+from sink import REWORDED, Sink
+from traffic import ACCOUNTS
+
+
+class Order(msgspec.Struct, forbid_unknown_fields=True):
+    """Traffic through the proxy at `port`. The CPU of the processes in `watch` is read at the instants between which
+    messages are counted; `trace` is a file for (instant, latency) of every message, as doubles. With `until_told` it
+    measures until the next line comes, for `seconds` at most."""
+
+    port: int
+    traffic: Traffic
+    warm_up: float = 0.5
+    seconds: float = 3.0
+    watch: dict[str, list[int]] = {}
+    trace: str = ""
+    until_told: bool = False
+
+
+class Crew:
+    """The sink, serving, and one run of ESMEs at a time."""
+
+    def __init__(self) -> None:
+        self._esmes: list[Esme] = []
+
+    async def serve(self) -> None:
+        """Carry out orders until standard input ends."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(partial(Sink, self._failed), "127.0.0.1", 0, backlog=4096)
+        say({"sink": server.sockets[0].getsockname()[1]})
+        while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
+            try:
+                say(await self.run(msgspec.json.decode(line, type=Order)))
+            except (ConnectionError, TimeoutError, Mismatch) as error:
+                say({"error": str(error) or "no answer to a bind, or not to the last messages"})
+            finally:
+                for esme in self._esmes:
+                    esme.abort()
+                self._esmes = []
+                gc.enable()
+                gc.unfreeze()
+                gc.collect()
+
+    def _failed(self, error: Mismatch) -> None:
+        """The sink got what it should not have got: the run fails with it."""
+        if self._esmes:
+            self._esmes[0].fail(error)
+
+    async def run(self, order: Order) -> dict[str, Any]:
+        """One run. Raises ConnectionError, TimeoutError or Mismatch when the proxy does not let it through."""
+        traffic = order.traffic
+        for account in range(min(ACCOUNTS, traffic.connections)):
+            reel(account, "permitted" if traffic.kind == REWORDED else traffic.kind, traffic.about)
+        esmes = self._esmes = [Esme(number, traffic) for number in range(traffic.connections)]
+        await connect(esmes, order.port)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        pacer = Pacer(esmes, traffic.rate) if traffic.rate else None
+        for esme in esmes if pacer is None else []:
+            esme.send(traffic.window)
+        await while_none_ends(esmes, order.warm_up)
+        say({"measuring": perf_counter()})
+        before, cpu, since = answered(esmes), spent(order.watch), perf_counter()
+        await while_none_ends(esmes, order.seconds, told() if order.until_told else None)
+        messages, after, until = answered(esmes) - before, spent(order.watch), perf_counter()
+        if pacer is not None:
+            pacer.stop()
+        await finish(esmes)
+        pairs = sorted(pair for esme in esmes for pair in esme.latencies(since, until))
+        if order.trace:
+            write_trace(Path(order.trace), pairs)
+        latencies = sorted(latency for _, latency in pairs)
+        return {
+            "messages": messages,
+            "sent": sum(esme.sent for esme in esmes),
+            "seconds": until - since,
+            "rate": messages / (until - since),
+            "cpu": {name: after[name] - cpu[name] for name in after},
+            "p50_ms": percentile(latencies, 0.5),
+            "p99_ms": percentile(latencies, 0.99),
+            "p999_ms": percentile(latencies, 0.999),
+            "late_p99_ms": percentile(sorted(pacer.late) if pacer is not None else [], 0.99),
+        }
+
+
+def write_trace(path: Path, pairs: list[tuple[float, float]]) -> None:
+    """(instant, latency), one after the other."""
+    path.write_bytes(array("d", [value for pair in pairs for value in pair]).tobytes())
+
+
+def spent(watch: dict[str, list[int]]) -> dict[str, float]:
+    """CPU seconds of processes by role so far, and of this one."""
+    return {name: sum(map(cpu_seconds, pids)) for name, pids in watch.items()} | {"crew": time.process_time()}
+
+
+def answered(esmes: list[Esme]) -> int:
+    """Messages answered so far."""
+    return sum(esme.answered for esme in esmes)
+
+
+async def while_none_ends(esmes: list[Esme], seconds: float, line: "asyncio.Future[bytes] | None" = None) -> None:
+    """Wait, until the `line` comes if that is awaited; raises what ended a connection meanwhile."""
+    waiting: list[asyncio.Future[Any]] = [esme.ended for esme in esmes]
+    if line is not None:
+        waiting.append(line)
+    ended, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for one in ended:
+        one.result()
+    if line is not None and not line.done():
+        raise TimeoutError(f"told nothing for {seconds:.0f} s")
+
+
+def told() -> "asyncio.Future[bytes]":
+    """The next line of standard input."""
+    return asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.readline)
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """Milliseconds out of ordered seconds; 0 for none."""
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1e3 if ordered else 0.0
+
+
+def say(found: dict[str, Any]) -> None:
+    """A line to whoever gave the order."""
+    sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    sharp_timers()
+    uvloop.run(Crew().serve())
