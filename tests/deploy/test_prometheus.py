@@ -57,6 +57,7 @@ def test_promtool_accepts_the_scrape_file_and_the_alerts() -> None:
     promtool("check", "rules", RULES)
 
 
+@pytest.mark.slow
 def test_alerts_fire_when_they_should() -> None:
     promtool("test", "rules", RULE_TESTS)
 
