@@ -9,17 +9,19 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from time import time
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import lmdb
 
+from portguard.consent.edit import Edit, Entry
 from portguard.consent.options import ConsentOptions
 from portguard.consent.record import ATTRIBUTE, NEVER, SUBSCRIBER, seconds, subscriber_key, times
 from portguard.consent.senders import Senders
 from portguard.consent.standing import REVOCATION, Standing, Weighed, answer, standing, weigh, written
 from portguard.consent.store import MAP_SIZE, ConsentError, Store, View, plain
-from portguard.consent.writer import FOLLOW, Revocation, Writer
+from portguard.consent.writer import FOLLOW, GROW, Revocation, Writer
 from portguard.policy.ledger import COUNTS, MISSING, REVOKED
 
 RENEWED_EVERY: Final = 0.09
@@ -94,6 +96,7 @@ class Ledger:
         self._overlay: dict[tuple[str, str], tuple[int, int]] = {}
         self._pending: deque[tuple[int, tuple[str, str]]] = deque()
         self._renewed = float("-inf")
+        self._second = int(time())
         if readonly and not (Path(path) / "data.mdb").exists():
             return
         self._store = Store(path, readonly=readonly, map_size=map_size)
@@ -132,10 +135,14 @@ class Ledger:
 
     def sent(self, number: str, subscriber: str, enterprise: str) -> None:
         """Marketing of this enterprise goes from this number to this subscriber."""
-        self._senders.sent(number, subscriber, enterprise)
+        self._senders.sent(number, subscriber, enterprise, self._second)
 
     def last_sender(self, number: str, subscriber: str) -> str:
         """Who last sent this subscriber marketing from this number, "" when that is not remembered."""
+        return self._senders.last(number, subscriber)[0]
+
+    def last_sent(self, number: str, subscriber: str) -> tuple[str, int]:
+        """The same with the epoch second, for whoever compares what several processes remember."""
         return self._senders.last(number, subscriber)
 
     def revoke(self, enterprise: str, subscriber: str, at: float, source: str) -> None:
@@ -163,6 +170,7 @@ class Ledger:
         if 0 <= now - self._renewed < RENEWED_EVERY:
             return
         self._renewed = now
+        self._second = int(time())
         self._renew()
 
     # ---- beside the path
@@ -191,6 +199,23 @@ class Ledger:
                 return True
             self._renew()
         return False
+
+    def put(self, entries: list[Entry]) -> int:
+        """Put entries on file at once, and wait for the disk; how many pairs changed. Raises ConsentError."""
+        store, writer = self._store, self._writer
+        if store is None or writer is None:
+            raise ConsentError("the ledger is open for reading only")
+        while True:
+            try:
+                with writer.mapping, Edit(store) as edit:
+                    changed = edit.put(entries)
+            except (lmdb.MapFullError, lmdb.MapResizedError) as error:
+                self._remap(store, writer, GROW if isinstance(error, lmdb.MapFullError) else FOLLOW)
+            except (lmdb.Error, OSError) as error:
+                raise ConsentError(f"{store.path}: {plain(error, store.path)}") from error
+            else:
+                self._renew()
+                return changed
 
     def look(self, enterprise: str, subscriber: str) -> list[OnFile]:
         """Everything committed of a pair, oldest first."""

@@ -15,7 +15,7 @@ class ConsentOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     registration by default. An operator who wants the source of every consent stated says "refuse".
 
     `queue`: revocations that may wait for their commit; beyond them a revocation is refused, not lost. `remembered`:
-    how many (number, subscriber) are remembered with who sent them marketing last, 12 octets each.
+    how many (number, subscriber) a worker remembers with who sent them marketing last, 16 octets each.
     """
 
     path: Path

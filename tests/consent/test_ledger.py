@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from portguard.consent.edit import Edit, Entry
 from portguard.consent.ledger import Ledger
 from portguard.consent.load import commit
+from portguard.consent.record import NEVER, subscriber_key
 from portguard.consent.standing import GRANT, REVOCATION, Attribute
 from portguard.consent.store import ConsentError, Store
 from portguard.consent.writer import LedgerFull
@@ -278,6 +279,7 @@ events = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(events, st.lists(events, max_size=8)), max_size=12))
 def test_any_events_in_any_order(steps: list[tuple[str, Entry] | list[tuple[str, Entry]]]) -> None:
@@ -313,3 +315,22 @@ def _same(ledger: Ledger, model: Model) -> None:
                     asked = enterprise, subscriber, content, at
                     assert ledger.judge(*asked) == model.judge(*asked), asked
                     assert ledger.why(*asked, UTC).answer == model.judge(*asked), asked
+
+
+def test_entries_are_put_beside_revocations_and_the_map_grows_for_them(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, options(tmp_path), map_size=1 << 16)
+    attribute = Attribute(GRANT, "opt-in")
+    for number in range(400):
+        person = f"86139{number:08}"
+        entries = [Entry(f"brand{number % 7}", subscriber_key(person), attribute, 100, NEVER, "x" * 400)]
+        assert ledger.put(entries) == 1
+        assert ledger.put(entries) == 0
+        ledger.revoke("other", person, 100.0, "reply")
+        assert ledger.judge(f"brand{number % 7}", person, MARKETING, 150) == COUNTS
+    assert ledger.wait(ledger.queued, 30.0)
+    assert ledger.close()
+    assert judged(tmp_path, "other", "8613900000399", MARKETING, 150) == REVOKED
+    reader = Ledger(tmp_path, options(tmp_path), readonly=True)
+    with pytest.raises(ConsentError, match="reading only"):
+        reader.put([])
+    reader.close()

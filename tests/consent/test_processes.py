@@ -21,6 +21,9 @@ from tests.consent import processes
 from tests.consent.model import MARKETING, granted, judged, options, put, revoked
 from tests.consent.processes import ROOT, number, output, start
 
+# Left out by `make quick`.
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def running(command: str, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
