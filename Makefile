@@ -4,6 +4,8 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 VENV := .venv
 COMPILED := .venv-compiled
+# Most of a test's time is waiting, so there are more of them at once than cores; a file's tests stay in one process.
+PARALLEL ?= -n 3 --dist loadfile
 NODE := tests/e2e/node_modules/.package-lock.json
 SOURCES := $(shell find portguard -name '*.py' -o -name '*.csv' -o -name '*.tsv' -o -name '*.jsonl')
 
@@ -14,11 +16,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo 'make demo           the whole thing in a minute, on this machine'
 	@echo 'make test           all tests, interpreted'
-	@echo 'make quick          the tests without end-to-end ones, under a minute'
+	@echo 'make quick          the tests without end-to-end and slow ones'
 	@echo 'make test-compiled  all tests against an installed, compiled wheel'
 	@echo 'make lint           ruff and mypy'
 	@echo 'make wheel          a wheel in dist/, compiled if there is a C compiler'
-	@echo 'make bench          what is claimed about speed, measured (minutes)'
+	@echo 'make bench          what is claimed about speed, measured (nine minutes)'
 	@echo 'make evaluate       how well texts and disguises are told apart, in tables'
 	@echo 'make clean          removes what these made'
 
@@ -26,22 +28,23 @@ demo: $(VENV)/ready
 	$(VENV)/bin/portguard demo
 
 test: $(VENV)/ready node
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 quick: $(VENV)/ready
-	$(VENV)/bin/python -m pytest --ignore=tests/e2e -m 'not slow' $(ARGS)
+	$(VENV)/bin/python -m pytest -n auto --ignore=tests/e2e -m 'not slow' $(ARGS)
 
 # -P and PYTHONSAFEPATH: neither the tests nor the processes they start may find the sources in the current folder.
 test-compiled: $(COMPILED)/ready node
-	PORTGUARD_FLAVOUR=compiled PYTHONSAFEPATH=1 $(COMPILED)/bin/python -P -m pytest $(ARGS)
+	PORTGUARD_FLAVOUR=compiled PYTHONSAFEPATH=1 $(COMPILED)/bin/python -P -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 
+# Nine minutes, on two cores that nobody else needs; node-smpp is left out where npm cannot get it.
 bench: $(COMPILED)/ready
-	$(COMPILED)/bin/python benchmarks/engine.py --json benchmarks/results/engine.json
-	$(COMPILED)/bin/python benchmarks/line_rate.py --json benchmarks/results/line_rate.json $(ARGS)
+	-@$(MAKE) --no-print-directory node
+	$(COMPILED)/bin/python benchmarks/line_rate.py --budget 540 --results benchmarks/results --readme $(ARGS)
 
 evaluate: $(COMPILED)/ready
 	$(COMPILED)/bin/python benchmarks/text.py --json benchmarks/results/text.json $(ARGS)

@@ -9,11 +9,17 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from portguard.flavour import flavour
 
 IN_CI = os.environ.get("CI") == "true"
 BESIDE_THE_CLONE = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+# On a busy machine an example may take any time; how long one takes is for the benchmarks.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

@@ -7,11 +7,13 @@ and `pcap` writes them down as if they had been captured.
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import shutil
 import signal
+import socket
 import struct
 import subprocess
+import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +22,6 @@ from typing import Protocol
 
 from tests.e2e import required
 from tests.e2e.peers.client import ADDRESS
-from tests.e2e.peers.loop import LoopThread
 from tests.e2e.waiting import until
 
 TSHARK_SECONDS = 30
@@ -92,8 +93,11 @@ class Tap:
         self._smsc = port
         self._file = folder / f"smsc-{port}.pcap"
         self._kept: list[bytearray] = []
-        self._loop = LoopThread("tap")
-        self.port = self._loop.run(self._listen())
+        self._sockets = [socket.create_server((ADDRESS, 0))]
+        self._ended = False
+        self.port: int = self._sockets[0].getsockname()[1]
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept, self._sockets[0])
 
     def decoded(self) -> list[Dissected]:
         self._file.write_bytes(b"".join(pcap(self._kept, self._smsc)))
@@ -104,37 +108,55 @@ class Tap:
         return [bytes(kept) for kept in self._kept if kept]
 
     def end(self) -> None:
-        self._loop.run(self._close())
-        self._loop.stop()
+        self._ended = True
+        # The first thread may still start others; what it does after this it ends by itself.
+        _shut(self._sockets[0])
+        self._threads[0].join()
+        for each in self._sockets:
+            _shut(each)
+        for thread in self._threads:
+            thread.join()
+        for each in self._sockets:
+            each.close()
 
-    async def _listen(self) -> int:
-        self._server = await asyncio.start_server(self._connected, ADDRESS)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+    def _start(self, run: Callable[..., None], *arguments: object) -> None:
+        self._threads.append(threading.Thread(target=run, args=arguments, name="tap", daemon=True))
+        self._threads[-1].start()
 
-    async def _close(self) -> None:
-        self._server.close()
+    def _accept(self, listener: socket.socket) -> None:
+        while not self._ended:
+            try:
+                esme, _ = listener.accept()
+            except OSError:
+                return
+            self._sockets.append(esme)
+            try:
+                smsc = socket.create_connection((ADDRESS, self._smsc))
+            except OSError:
+                _shut(esme)
+                continue
+            self._sockets.append(smsc)
+            kept = bytearray()
+            self._kept.append(kept)
+            self._start(_pass, esme, smsc, kept)
+            self._start(_pass, smsc, esme, bytearray())
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        kept = bytearray()
-        self._kept.append(kept)
-        smsc_reader, smsc_writer = await asyncio.open_connection(ADDRESS, self._smsc)
-        try:
-            await asyncio.gather(_pass(reader, smsc_writer, kept), _pass(smsc_reader, writer, bytearray()))
-        finally:
-            smsc_writer.close()
-            writer.close()
 
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray) -> None:
+def _pass(source: socket.socket, target: socket.socket, kept: bytearray) -> None:
     try:
-        while data := await reader.read(CHUNK):
+        while data := source.recv(CHUNK):
             kept += data
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
-    except (ConnectionError, OSError):
-        writer.close()
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        _shut(source)
+        _shut(target)
+
+
+def _shut(each: socket.socket) -> None:
+    """Wakes whoever reads from it or waits for connections; the descriptor stays open."""
+    with contextlib.suppress(OSError):
+        each.shutdown(socket.SHUT_RDWR)
 
 
 def pcap(streams: list[bytearray], port: int) -> Iterator[bytes]:

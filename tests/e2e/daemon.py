@@ -14,14 +14,18 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 import portguard
+from portguard.daemon.control import ask
 from tests.e2e import tables
 from tests.e2e.peers.client import ADDRESS
 from tests.e2e.waiting import until
 
+# All of these tests hold whatever the number: PORTGUARD_WORKERS=2 make test.
+WORKERS = int(os.environ.get("PORTGUARD_WORKERS", "1"))
 START_SECONDS = 20.0
 END_SECONDS = 20.0
 ROOM = Path(portguard.__file__).parent.parent
@@ -62,7 +66,7 @@ def settings(listen: int, metrics: int, smscs: Sequence[int], more: str = "") ->
         for number, port in enumerate(smscs, 1)
     )
     return (
-        f'[node]\nid = "e2e"\n\n[listen]\naddress = "{ADDRESS}:{listen}"\n\n{found}'
+        f'[node]\nid = "e2e"\nworkers = {WORKERS}\n\n[listen]\naddress = "{ADDRESS}:{listen}"\n\n{found}'
         f'[registry]\npath = "registry"\nsettle_ms = 100\n\n[metrics]\naddress = "{ADDRESS}:{metrics}"\n\n'
         f'[policy]\nmode = "enforce"\n{more}'
     )
@@ -184,9 +188,21 @@ class Daemon:
                     return sample.labels["revision"]
         return ""
 
+    def status(self) -> dict[str, Any]:
+        """What it says on its control socket."""
+        return ask(self.folder / "state", "status", END_SECONDS)
+
+    def workers(self) -> list[int]:
+        """The process ids of its workers, which the messages go through."""
+        return [worker["pid"] for worker in self.status()["workers"]]
+
     def resident(self) -> int:
-        """Resident memory in octets."""
-        for line in Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise AssertionError("no VmRSS")
+        """Resident memory of its workers in octets."""
+        return sum(_resident(pid) for pid in self.workers())
+
+
+def _resident(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")

@@ -11,7 +11,7 @@ from portguard.smpp import encode
 from portguard.smpp.pdu import Pdu
 from tests.e2e import raw
 from tests.e2e.conftest import MakeDaemon
-from tests.e2e.daemon import Daemon, run_portguard
+from tests.e2e.daemon import WORKERS, Daemon, run_portguard
 from tests.e2e.peers.client import text
 from tests.e2e.raw import RawLink, RawSmsc
 from tests.e2e.tables import Tables
@@ -105,6 +105,8 @@ def test_a_t_stops_whoever_sent_last(daemon: Daemon, raw_smsc: RawSmsc) -> None:
     assert second.offer(BRANDS[2]) == 0, "a question is no refusal"
     assert second.reply(" Ｔ。").fields["destination_addr"] == NUMBER.encode(), "the reply passes all the same"
     first.refused = second.refused = frozenset([BRANDS[2]])
+    if WORKERS > 1:
+        until(lambda: daemon.metric("portguard_consent_optouts_total") == 1, "the workers to have asked each other")
     assert first.offer(BRANDS[2]) == c.ESME_RSUBMITFAIL, "on another connection, at once"
     assert [first.offer(brand) for brand in (BRANDS[0], BRANDS[1], BRANDS[3], BRANDS[4])] == [0, 0, 0, 0]
     first.refused = frozenset()

@@ -62,7 +62,7 @@ def test_asked_about_later(between: Between, receipt: bool) -> None:
     other = NodeClient()
     other.bind(between.daemon.port, "star")
     assert other.request("query_sm", **about)["status"] == c.ESME_RINVMSGID
-    assert between.smsc.events("query_sm", message_id=answer.message_id)
+    until(lambda: between.smsc.events("query_sm", message_id=answer.message_id), "the SMSC's word of it")
     other.close()
 
 
