@@ -212,9 +212,13 @@ class Complaints:
         revision = self._reloader.revision
         if not revision or revision == self._revision:
             return
+        await self._run(lambda: self._know(revision))
+
+    def _know(self, revision: str) -> None:
+        """All of it in the thread: also when nobody waits for it any more, no image is closed that is still asked."""
         image = Image(self._state.revisions / revision)
         try:
-            await self._run(lambda: self._rooms.know(image))
+            self._rooms.know(image)
         except BaseException:
             image.close()
             raise
