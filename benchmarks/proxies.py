@@ -19,6 +19,7 @@ from typing import Any
 
 from cpu import children, pin
 from on_file import write_registry, write_settings
+from portguard.sim.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 NODE_MODULES = HERE.parent / "tests" / "e2e" / "node_modules"
@@ -86,14 +87,6 @@ class Ground:
     sink: int
     proxy_core: int
     load_core: int
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody has at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any, Final, Self
 from prometheus_client.parser import text_string_to_metric_families
 
 from portguard.sim.behaviour import Behaviour
+from portguard.sim.ports import free_port
 from portguard.sim.smsc import Smsc
 
 READY_SECONDS: Final = 20.0
@@ -48,7 +48,7 @@ class Stage:
         # Passwords of one play: eight characters are all that SMPP 3.4 §5.2.2 has room for.
         self.passwords = {account: secrets.token_hex(4) for account in accounts}
         self.smsc = Smsc(Behaviour(passwords=self.passwords))
-        self.port, self._metrics_port = free_ports(2)
+        self.port, self._metrics_port = free_port(), free_port()
         self._config = config
         self._changes = changes
         self._process: subprocess.Popen[bytes] | None = None
@@ -207,15 +207,6 @@ class Stage:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listened on a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def find_config() -> Path | None:

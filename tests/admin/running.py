@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from portguard.admin.tokens import Tokens
+from portguard.sim.ports import free_port
 from tests.daemon.processes import DEADLINE, SETTINGS, Daemon
 
 ADMIN = """
@@ -39,8 +39,7 @@ class Node(Daemon):
     """`admin` and `reader` are tokens."""
 
     def __init__(self, folder: Path, more: str = "", settings: str = SETTINGS, wrong_tokens: int = 5) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         super().__init__(folder, settings + ADMIN.format(port=self.port, wrong_tokens=wrong_tokens) + more)
         self.state.mkdir(mode=0o700)
         self.tokens = Tokens(self.state / "tokens.json")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from portguard.daemon.control import ControlError
+from portguard.sim.ports import free_port
 from tests.daemon.processes import SETTINGS, Daemon, until
 
 # Left out by `make quick`.
@@ -87,8 +88,7 @@ def test_builder_that_fails_changes_nothing(daemon: Daemon) -> None:
 
 
 def test_metrics_health_and_readiness(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     settings = SETTINGS.replace('[metrics]\naddress = "127.0.0.1:0"', f'[metrics]\naddress = "{address}"')
     with Daemon(tmp_path, settings) as daemon:
         assert daemon.get("/healthz", address) == (200, "alive\n")

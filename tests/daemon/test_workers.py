@@ -16,6 +16,7 @@ from portguard.daemon.channel import decode, encode
 from portguard.daemon.child import CRASHES
 from portguard.daemon.orders import Orders, for_a_worker
 from portguard.settings.load import load
+from portguard.sim.ports import free_port
 from tests.daemon.processes import SETTINGS, Daemon, environment, until
 from tests.daemon.test_service import port
 
@@ -177,8 +178,7 @@ def test_a_revision_that_a_worker_cannot_open_changes_nothing(daemon: Daemon) ->
 
 @pytest.mark.slow
 def test_metrics_of_a_worker_that_was_killed_stay(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     settings = SETTINGS.replace('[metrics]\naddress = "127.0.0.1:0"', f'[metrics]\naddress = "{address}"')
 
     def value(name: str) -> float:

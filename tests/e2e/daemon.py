@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import portguard
 from portguard.daemon.control import ask
+from portguard.sim.ports import free_port
 from tests.e2e import tables
 from tests.e2e.peers.client import ADDRESS
 from tests.e2e.waiting import until
@@ -29,15 +29,6 @@ WORKERS = int(os.environ.get("PORTGUARD_WORKERS", "1"))
 START_SECONDS = 20.0
 END_SECONDS = 20.0
 ROOM = Path(portguard.__file__).parent.parent
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody has at the moment."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((ADDRESS, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment() -> dict[str, str]:

@@ -16,9 +16,10 @@ from urllib.parse import quote
 
 import pytest
 
+from portguard.sim.ports import free_port
 from portguard.smpp import constants as c
 from tests.e2e.conftest import MakeDaemon
-from tests.e2e.daemon import Daemon, free_port, run_portguard
+from tests.e2e.daemon import Daemon, run_portguard
 from tests.e2e.ear import Ear
 from tests.e2e.peers.client import ADDRESS
 from tests.e2e.raw import RawSmsc

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from portguard.sim.ports import free_port
+
 PROGRAM = "mosquitto"
 START_SECONDS = 10.0
 
@@ -19,15 +21,6 @@ def program() -> str:
     if found is None:
         pytest.skip("mosquitto is not installed")
     return found
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody has at the moment."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Broker:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
@@ -15,6 +14,7 @@ from portguard.net.exchange import Exchange
 from portguard.net.listener import Listener, bound_sockets
 from portguard.net.options import ListenOptions, SmscOptions
 from portguard.net.upstream import Upstreams
+from portguard.sim.ports import free_port
 from tests.net.passthrough import Passthrough
 
 DEADLINE = 10.0
@@ -120,16 +120,9 @@ async def smsc(serve: Serve, context: ssl.SSLContext | None = None, **more: Any)
             writer.transport.abort()
 
 
-def closed_port() -> int:
-    """A port of loopback that nothing listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def refusing(name: str = "refusing") -> SmscOptions:
     """An SMSC at an address where nothing listens."""
-    return SmscOptions(name=name, address=f"127.0.0.1:{closed_port()}")
+    return SmscOptions(name=name, address=f"127.0.0.1:{free_port()}")
 
 
 @contextlib.asynccontextmanager
