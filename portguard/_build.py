@@ -79,6 +79,8 @@ class CompiledModules(build_ext):
             group_name=LIBRARY,
             target_dir=self.build_temp,
         )
+        for extension in extensions:
+            extension.extra_compile_args += flags()
         return extensions
 
     def _why_not(self) -> str | None:
@@ -91,6 +93,12 @@ class CompiledModules(build_ext):
         if lacking is not None and wish == "compiled":
             raise SetupError(f"PORTGUARD_BUILD=compiled, but there is {lacking}")
         return lacking
+
+
+def flags() -> list[str]:
+    """What is asked of the C compiler beside what Python was built with: nobody replaces our functions when the library
+    is loaded, so calls among them need no detour and small ones can be made part of their callers."""
+    return [] if sys.platform == "win32" else ["-fno-semantic-interposition", "-fvisibility=hidden", "-fno-plt"]
 
 
 def missing_tool() -> str | None:

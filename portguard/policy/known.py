@@ -12,7 +12,7 @@ from typing import Final
 
 from librt.strings import read_i16_be, read_i64_be
 from librt.vecs import vec
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i32, i64, mypyc_attr
 
 from portguard.policy.grant import NO_GRANT, NO_PORT, Account, Bucket
 
@@ -21,6 +21,10 @@ _LEAST: Final = 32
 # Of a word of four UTF-16 units, what all digits have in common.
 _DIGITS_ALIKE: Final = ~0x000F000F000F000F
 _MULTIPLIER: Final = 0x1E3779
+# Of four units at once: the first of ten digits, what lifts a digit's successors out of their sixteen, one bit of each.
+_ZEROS: Final = 0x0030003000300030
+_SIXES: Final = 0x0006000600060006
+_ONES: Final = 0x0001000100010001
 
 _NOBODY: Final = Account("", Bucket())
 
@@ -60,7 +64,9 @@ class KnownTexts:
     def __init__(self, most: i64) -> None:
         self._mask: i64 = most - 1
         self._slots: list[Known] = [UNKNOWN_TEXT] * int(most)
-        self._looks: vec[i64] = vec[i64]([-1] * int(most))
+        # Two of each slot, of 31 bits, -1 is none: the look of the text that is known, and the last that was not. So it
+        # costs one line of memory to see that a text is not known, and to note that it came.
+        self._looks: vec[i32] = vec[i32]([-1] * (2 * int(most)))
         self._look: i64 = 0
 
     def find(self, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64) -> Known:
@@ -69,7 +75,10 @@ class KnownTexts:
         if end - start < _LEAST or number_end < 8:
             return UNKNOWN_TEXT
         self._look = look(buf, start, end, number_end)
-        known = self._slots[self._look & self._mask]
+        slot: i64 = self._look & self._mask
+        if i64(self._looks[2 * slot]) != self._look:
+            return UNKNOWN_TEXT
+        known = self._slots[slot]
         if (
             known.account is a
             and len(known.text) == end - start
@@ -85,9 +94,10 @@ class KnownTexts:
         if end - start < _LEAST or number_end < 8:
             return UNKNOWN_TEXT
         slot: i64 = self._look & self._mask
-        if self._looks[slot] != self._look:
-            self._looks[slot] = self._look
+        if i64(self._looks[2 * slot + 1]) != self._look:
+            self._looks[2 * slot + 1] = i32(self._look)
             return UNKNOWN_TEXT
+        self._looks[2 * slot] = i32(self._look)
         known = self._slots[slot]
         if known is UNKNOWN_TEXT:
             known = self._slots[slot] = Known()
@@ -139,14 +149,31 @@ def same(buf: bytes, start: i64, end: i64, octets: bytes) -> bool:
     return True
 
 
+def digits_apart(here: i64, there: i64) -> bool:
+    """Do four UTF-16 units differ in digits only? Where it says no, they may: a unit of 0xFFFA or more disturbs its
+    neighbour."""
+    apart: i64 = here ^ there
+    if apart & _DIGITS_ALIKE != 0:
+        return False
+    no_digits: i64 = (
+        (here ^ _ZEROS) | ((here + _SIXES) ^ _ZEROS) | (there ^ _ZEROS) | ((there + _SIXES) ^ _ZEROS)
+    ) & _DIGITS_ALIKE
+    # All sixteen bits of each unit that differs.
+    differing: i64 = ((apart | apart >> 1 | apart >> 2 | apart >> 3) & _ONES) * 0xFFFF
+    return no_digits & differing == 0
+
+
 def alike(buf: bytes, start: i64, text: bytes, head: i64, tail: i64) -> bool:
     """Is the UTF-16BE text at buf[start:], of the same length, `text` but for digits between `head` and `tail`?"""
     size: i64 = len(text)
     pos: i64 = 0
     while pos < size:
-        if pos + 8 <= size and read_i64_be(buf, start + pos) == read_i64_be(text, pos):
-            pos += 8
-            continue
+        if pos + 8 <= size:
+            here = read_i64_be(buf, start + pos)
+            there = read_i64_be(text, pos)
+            if here == there or (pos >= head and pos + 8 <= tail and digits_apart(here, there)):
+                pos += 8
+                continue
         unit: i64 = i64(read_i16_be(buf, start + pos))
         other: i64 = i64(read_i16_be(text, pos))
         if unit != other:

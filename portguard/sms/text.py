@@ -7,7 +7,7 @@ runs interpreted too. Must not know what is on file, nor what follows from what 
 
 from typing import Final
 
-from librt.strings import read_i16_be
+from librt.strings import read_i16_be, read_i64_be
 from mypy_extensions import i64
 
 from portguard.sms import sight
@@ -21,6 +21,11 @@ SPACE: Final = 0x20
 BOM: Final = 0xFEFF
 SWAPPED_BOM: Final = 0xFFFE
 WIDE_CLOSE: Final = 0xFF3D
+# Of four units at once, as signed numbers: 0xD800, 0xF800, 1 and 0x8000 in each.
+_SURROGATES: Final = -0x27FF27FF27FF2800
+_FIRST_FIVE: Final = -0x07FF07FF07FF0800
+_ONES: Final = 0x0001000100010001
+_TOPS: Final = -0x7FFF7FFF7FFF8000
 # A closing bracket no further from the head than this may be half of a pair.
 HALF_LIMIT: Final = 26
 # A disguised signature of more characters than this is none: what is on file is far shorter.
@@ -258,6 +263,12 @@ def plain_utf16(buf: bytes, pos: i64, end: i64) -> bool:
         first: i64 = i64(read_i16_be(buf, pos)) & 0xFFFF
         if first == BOM or first == SWAPPED_BOM:
             return False
+    while pos + 8 <= end:
+        # Four units at once: none is left without a bit where its first five are those of a surrogate.
+        units: i64 = (read_i64_be(buf, pos) ^ _SURROGATES) & _FIRST_FIVE
+        if (units - _ONES) & ~units & _TOPS != 0:
+            return False
+        pos += 8
     while pos < end:
         if i64(read_i16_be(buf, pos)) & 0xF800 == 0xD800:
             return False
