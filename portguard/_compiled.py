@@ -9,6 +9,8 @@ COMPILED = [
     "portguard.smpp.scan",
     "portguard.sms.text",
     "portguard.sms.lexicon",
+    "portguard.sms.template_index",
+    "portguard.sms.template_plain",
     "portguard.registry.records",
     "portguard.registry.reader",
     "portguard.policy.terms",

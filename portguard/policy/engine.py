@@ -13,7 +13,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from portguard.policy import grant as rule
-from portguard.policy.counters import Counters, Limits, label, label_of, tally_of
+from portguard.policy.counters import Counters, Limits, label, label_of, tally_of, with_number
 from portguard.policy.grant import EVERYTHING, NO_GRANT, Account, ordinal
 from portguard.policy.known import UNKNOWN_TEXT
 from portguard.policy.lookup import EngineOptions
@@ -238,10 +238,11 @@ class Engine(Reading):
 
     def label(self, a: Account, s: Scan, buf: bytes) -> bytes:
         """Whose message it was, for its record."""
-        if len(self.port.number) == 0:
-            number = buf[s.source_start : s.source_end].decode("latin-1")
-            return label(a.system_id, a.enterprise, "", number, "", self.grant.signature, self.grant.owner(), a.charset)
-        return label_of(a, self.port, self.grant)
+        found = label_of(a, self.port, self.grant)
+        if len(self.port.number) > 0:
+            return found
+        # Nobody's number: its grant is that of all such, and it is put in where none stands.
+        return with_number(found, a, buf[s.source_start : s.source_end].decode("latin-1"))
 
     def failed(self, a: Account, pdu: bytes, now: float) -> i64:
         """An exception inside the decision on `pdu`: the setting's action, falling back to reject when they come too

@@ -356,6 +356,8 @@ class Account:
         self.refused: dict[bytes, PortGrant] = {}
         # Where rule 100 stops, one answer for all numbers that nobody has; its own `number` is "".
         self.nowhere: PortGrant | None = None
+        # Where the number stands in the labels of those (`counters`), once it is known.
+        self.label_start: i64 = 0
 
     def would(self, hits: i64) -> i64:
         """What would have become of hits that only tag: 1 tagged, 2 rejected, 3 discarded."""

@@ -15,6 +15,7 @@ from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr
 
 from portguard.policy.grant import NO_GRANT, NO_PORT, Account, Bucket
+from portguard.sms.text import OPEN
 
 # A text shorter than this is not remembered: too little to tell slots by.
 _LEAST: Final = 32
@@ -25,6 +26,8 @@ _MULTIPLIER: Final = 0x1E3779
 _ZEROS: Final = 0x0030003000300030
 _SIXES: Final = 0x0006000600060006
 _ONES: Final = 0x0001000100010001
+_TOPS: Final = -0x7FFF7FFF7FFF8000
+_CLOSES: Final = 0x3011301130113011
 
 _NOBODY: Final = Account("", Bucket())
 
@@ -119,8 +122,14 @@ class KnownTexts:
 def look(buf: bytes, start: i64, end: i64, number_end: i64) -> i64:
     """A number that texts alike have in common, of at least _LEAST octets, from numbers with the same last digits."""
     middle: i64 = start + ((end - start) >> 2 << 1)
-    h = mixed(end - start, read_i64_be(buf, start) & _DIGITS_ALIKE)
-    h = mixed(h, read_i64_be(buf, start + 8) & _DIGITS_ALIKE)
+    first = read_i64_be(buf, start)
+    second = read_i64_be(buf, start + 8)
+    # Digits in a signature are not like any other.
+    if first >> 48 != OPEN or closes(first) or closes(second):
+        first &= _DIGITS_ALIKE
+        second &= _DIGITS_ALIKE
+    h = mixed(end - start, first)
+    h = mixed(h, second)
     h = mixed(h, read_i64_be(buf, middle) & _DIGITS_ALIKE)
     h = mixed(h, read_i64_be(buf, end - 8) & _DIGITS_ALIKE)
     h = mixed(h, read_i64_be(buf, number_end - 8))
@@ -147,6 +156,12 @@ def same(buf: bytes, start: i64, end: i64, octets: bytes) -> bool:
             return False
         pos += 1
     return True
+
+
+def closes(units: i64) -> bool:
+    """Is there a closing bracket among four UTF-16 units?"""
+    apart: i64 = units ^ _CLOSES
+    return (apart - _ONES) & ~apart & _TOPS != 0
 
 
 def digits_apart(here: i64, there: i64) -> bool:

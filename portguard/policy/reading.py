@@ -26,6 +26,7 @@ from portguard.sms.category import MARKETING
 from portguard.sms.charset import ascii_brackets, decode, is_binary
 from portguard.sms.optout import tells_how_to_refuse
 from portguard.sms.template import content_of
+from portguard.sms.template_plain import UNFIT, UNSURE, PlainTemplates
 from portguard.sms.text import holds_usual_hint, plain_utf16
 from portguard.sms.udh import AMBIGUOUS, UNREAD, doubt_of, udh_length
 
@@ -176,7 +177,12 @@ class Reading(Lookup):
         `stopped` it no longer matters whether it tells how to refuse."""
         raw = self.text.raw
         templates = self.grant.templates
-        index: i64 = -1 if templates is None else content_of(templates, raw, self.lexicon)
+        index: i64 = UNFIT
+        if templates is not None:
+            plain: PlainTemplates = templates.plain
+            index = plain.content(raw, self.lexicon)
+            if index == UNSURE:
+                index = content_of(templates, raw, self.lexicon)
         self.fitting = index >= 0
         if index < 0:
             index = self.lexicon.classify(raw)

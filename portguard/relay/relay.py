@@ -21,6 +21,7 @@ from portguard.relay.long import LongMessages
 from portguard.relay.messages import CUT, PASS, REPLACED, SAMPLE, note
 from portguard.relay.options import RelayOptions
 from portguard.relay.pair import NO_ACCOUNT, OWN_FIRST, OWN_LAST, Pair
+from portguard.relay.sessions import stated_version
 from portguard.relay.tagging import Tagger
 from portguard.smpp.constants import (
     ALERT_NOTIFICATION,
@@ -45,7 +46,7 @@ from portguard.smpp.constants import (
     VERSION_34,
 )
 from portguard.smpp.encode import generic_nack, response
-from portguard.smpp.scan import HEADER, be32, stated_version
+from portguard.smpp.scan import HEADER, be32
 from portguard.smpp.session import BINDING, BOUND_TRX, BOUND_TX, CLOSED, FROM_ESME, OPEN, UNBINDING, refusal
 
 _BROADCAST_FIRST: Final = 0x111

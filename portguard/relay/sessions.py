@@ -33,6 +33,8 @@ from portguard.smpp.session import BINDING, BOUND_RX, BOUND_TRX, BOUND_TX, CLOSE
 _BIND_ATTEMPTS: Final = 3
 _BIND_RESULTS: Final = 64
 _SWEEP: Final = 1.0
+# Some SMSCs answer with more than the 16 octets that there are (SMPP 3.4 §4.1.2).
+_SYSTEM_ID: Final = 21
 
 
 class Sessions:
@@ -315,3 +317,16 @@ class Sessions:
             state: int = pair.state
             found[state] = found.get(state, 0) + 1
         return [(name, found.get(state, 0)) for state, name in STATE_NAME.items()]
+
+
+def stated_version(buf: bytes, pos: i64, end: i64) -> i64:
+    """sc_interface_version of the bind_resp body at `pos` (SMPP 3.4 §4.1.2, §5.3.2.25), -1 when it is not stated."""
+    at = cstring_end(buf, pos, end, _SYSTEM_ID)
+    if at < 0:
+        return -1
+    pos = at + 1
+    while pos + 4 < end:
+        if buf[pos] == 0x02 and buf[pos + 1] == 0x10:
+            return i64(buf[pos + 4])
+        pos += 4 + (i64(buf[pos + 2]) << 8 | i64(buf[pos + 3]))
+    return -1

@@ -344,19 +344,6 @@ def scan_text(s: Scan, buf: bytes, pos: i64, end: i64) -> i64:
     return scan_tlvs(s, buf, pos + length, end)
 
 
-def stated_version(buf: bytes, pos: i64, end: i64) -> i64:
-    """sc_interface_version of the bind_resp body at `pos` (SMPP 3.4 §4.1.2, §5.3.2.25), -1 when it is not stated."""
-    at = cstring_end(buf, pos, end, _ADDRESS)
-    if at < 0:
-        return -1
-    pos = at + 1
-    while pos + 4 < end:
-        if buf[pos] == 0x02 and buf[pos + 1] == 0x10:
-            return i64(buf[pos + 4])
-        pos += 4 + (i64(buf[pos + 2]) << 8 | i64(buf[pos + 3]))
-    return -1
-
-
 def scan_tlvs(s: Scan, buf: bytes, pos: i64, end: i64) -> i64:
     """Optional parameters (§5.3.1) from `pos`; then it is known which octets are the body."""
     s.tlv_start = pos

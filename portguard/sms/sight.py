@@ -89,6 +89,11 @@ def _turned(text: str) -> list[tuple[str, bool]]:
     return shown + run[::-1] if run else shown
 
 
+def kind(code: int) -> str:
+    """The kind of a character by its code point."""
+    return _KINDS[code]
+
+
 def head(text: str) -> Seen | None:
     """What looks like a signature at the beginning of a text that has none there as written."""
     found = _head(text, text.translate(_KINDS))
@@ -107,13 +112,20 @@ def head(text: str) -> Seen | None:
 
 
 def _head(text: str, kinds: str) -> Seen | None:
+    start, stop, end, ornamental = place_of_head(kinds)
+    return Seen(text[start:stop], end, ornamental) if end >= 0 else None
+
+
+def place_of_head(kinds: str) -> tuple[int, int, int, bool]:
+    """The same of a text of which only the kinds are known, and no character turns others around: where it begins and
+    stops, the offset behind it, and whether it is ornamental. The offset is -1 when there is none."""
     found = _HEAD.match(kinds)
     if found is None:
         found = _BETWEEN_SYMBOLS.match(kinds)
         if found is not None:
-            return Seen(text[found.start(1) : found.end(1)], found.end(1), ornamental=True)
+            return found.start(1), found.end(1), found.end(1), True
         found = _HALF.match(kinds)
-    return None if found is None else Seen(text[found.start(1) : found.end(1)], found.end())
+    return (0, 0, -1, False) if found is None else (found.start(1), found.end(1), found.end(), False)
 
 
 def tail(text: str) -> str:

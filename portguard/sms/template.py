@@ -9,25 +9,26 @@ variables are followed at once, as a set of positions, so no text makes it try t
 """
 
 import re
+from functools import cache
 from typing import Final, NamedTuple
 
 from portguard.sms.canonical import layout, shadow
 from portguard.sms.category import INDUSTRIES, MARKETING
 from portguard.sms.lexicon import Lexicon
 from portguard.sms.template_index import Index
+from portguard.sms.template_plain import TEXT_LIMIT, TRIED_LIMIT, PlainTemplate, PlainTemplates
 
 VARIABLE_LIMIT: Final = 40
 LINK_LIMIT: Final = 100
 LONGEST_VARIABLE: Final = 500
-TEXT_LIMIT: Final = 4096
-# So many templates are tried on one text; the index seldom finds more than one.
-TRIED_LIMIT: Final = 256
 _VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
 _OPTIONS: Final = re.compile(r"[^:]*(?::(?P<link>link))?(?::(?P<limit>[0-9]{1,3}))?")
 _HEAD: Final = re.compile(r"\s*(?:【[^【】]{0,64}】|\[[^\[\]]{0,64}\])")
 _TAIL: Final = re.compile(r"(?:【[^【】]{0,64}】|\[[^\[\]]{0,64}\])$")
-# Where a text may hold a link at all, or characters that look like others.
-_SUSPECT: Final = re.compile(r"\.(?=\w)|。(?=[A-Za-z0-9])|[^ -~\u4e00-\u9fff，！？；：、。…“”‘’（）《》【】￥]")
+# Characters that may look like others, or part what belongs together.
+_ODD: Final = "[^ -~\u4e00-\u9fff，！？；：、。…“”‘’（）《》【】￥]"
+# Where a text may hold a link at all.
+_SUSPECT: Final = re.compile(rf"\.(?=\w)|。(?=[A-Za-z0-9])|{_ODD}")
 # What makes a link of a text, looked for in its shadow: enough of it to be found, so that no variable may hold it. What
 # cannot be seen might part a link in two, and stands in no variable either.
 _LINK: Final = re.compile(r"://|[a-z0-9]。[a-z]{2}|\w\.(?:[a-z]{2}|中国|公司|网络|网址|商城|集团)|\u200b")
@@ -90,9 +91,17 @@ class Template:
         rest = _plain(layout(text))[len(self.literals[0]) :]
         found = []
         for literal in self.literals[1:-1]:
-            value, _, rest = (rest[0:1], "", rest[1:]) if not literal else rest.partition(literal)
-            found.append(value)
+            end = rest.find(literal, 1)
+            found.append(rest[:end] if end >= 0 else rest)
+            rest = rest[end + len(literal) :] if end >= 0 else ""
         return [*found, rest.removesuffix(self.literals[-1])]
+
+    def form(self) -> PlainTemplate:
+        """The template as plain texts are compared with it."""
+        return PlainTemplate(
+            [_octets(literal) for literal in self.literals], [2 * variable.limit for variable in self.variables],
+            any(variable.link for variable in self.variables), self.category * INDUSTRIES + self.industry,
+        )  # fmt: skip
 
     def _fits_somehow(self, message: "Message") -> bool:
         """As `fits`, following every way to divide the text between the variables."""
@@ -108,13 +117,16 @@ class Template:
 class Templates:
     """The templates of one signature, tried in the order given. `categories`: those for which it has any. `digit_free`:
     no literal holds an ASCII digit, so that texts which differ in such digits alone fit alike: a digit is a word
-    character to every look for a link, counts one towards a limit, and folds into nothing else."""
+    character to every look for a link, counts one towards a limit, and folds into nothing else. `plain` tells of most
+    texts the same as `content_of`, at a tenth of the cost."""
 
-    __slots__ = ("_index", "_templates", "categories", "digit_free")
+    __slots__ = ("_index", "_templates", "categories", "digit_free", "plain")
 
     def __init__(self, templates: list[Template]) -> None:
         self._templates = list(templates)
-        self._index = Index([template.literals for template in self._templates])
+        forms = [template.form() for template in self._templates]
+        self._index = Index([form.literals for form in forms])
+        self.plain = PlainTemplates(forms, self._index, *_units())
         self.categories = frozenset(template.category for template in self._templates)
         literals = "".join(literal for template in self._templates for literal in template.literals)
         self.digit_free = not any(digit in literals for digit in "0123456789")
@@ -127,7 +139,7 @@ class Templates:
         if len(text) > TEXT_LIMIT:
             return None
         message = Message(_plain(layout(text)))
-        for number in self._index.candidates(message.plain)[:TRIED_LIMIT]:
+        for number in self._index.candidates(_octets(message.plain))[:TRIED_LIMIT]:
             template = self._templates[number]
             if template.fits(message):
                 return template
@@ -186,6 +198,18 @@ def _plain(text: str) -> str:
     text = text.strip()
     head = _HEAD.match(text)
     return text[head.end() :].strip() if head else _TAIL.sub("", text).strip()
+
+
+def _octets(text: str) -> bytes:
+    # A half of a surrogate pair stays what it is: it is in no plain text.
+    return text.encode("utf-16-be", "surrogatepass")
+
+
+@cache
+def _units() -> tuple[bytes, bytes]:
+    """What `PlainTemplates` asks about units: their usual width, and whether they are odd then."""
+    usual = layout("".join(map(chr, range(0x10000))))
+    return _octets(usual), re.sub("[^\1]", "\0", re.sub(_ODD, "\1", usual)).encode("ascii")
 
 
 def _free(length: int, taken: list[tuple[int, int]]) -> int:

@@ -7,8 +7,9 @@ runs interpreted too. Must not know what is on file, nor what follows from what 
 
 from typing import Final
 
-from librt.strings import read_i16_be, read_i64_be
-from mypy_extensions import i64
+from librt.strings import BytesWriter, read_i16_be, read_i64_be
+from librt.vecs import vec
+from mypy_extensions import i64, u8
 
 from portguard.sms import sight
 from portguard.sms.canonical import BREAK, DELETED, ELSEWHERE, fold_table, word_table
@@ -21,6 +22,7 @@ SPACE: Final = 0x20
 BOM: Final = 0xFEFF
 SWAPPED_BOM: Final = 0xFFFE
 WIDE_CLOSE: Final = 0xFF3D
+_OVERRIDE: Final = 0x202E
 # Of four units at once, as signed numbers: 0xD800, 0xF800, 1 and 0x8000 in each.
 _SURROGATES: Final = -0x27FF27FF27FF2800
 _FIRST_FIVE: Final = -0x07FF07FF07FF0800
@@ -61,10 +63,13 @@ class Text:
     beside: str
     _fold: bytes
     _words: bytes
+    _kinds: vec[u8]
 
     def __init__(self) -> None:
         self._fold = fold_table()
         self._words = word_table()
+        # By unit; 0 until it is first asked for.
+        self._kinds = vec[u8]([0] * 0x10000)
         self.raw = b""
         self.head = b""
         self.tail = b""
@@ -150,6 +155,19 @@ class Text:
 
     def _look_at_head(self, begin: i64, end: i64) -> i64:
         """What a reader takes for a signature at the head; the offset behind it, or `begin`."""
+        kinds = self._kinds_of(begin, end)
+        if kinds == "":
+            return self._look_closer(begin, end)
+        start, stop, behind, ornamental = sight.place_of_head(kinds)
+        if behind < 0:
+            return begin
+        self.disguised = True
+        self.disguised_head = self.raw[begin + 2 * start : begin + 2 * stop].decode("utf-16-be")
+        self.ornamental = ornamental
+        return begin + 2 * behind
+
+    def _look_closer(self, begin: i64, end: i64) -> i64:
+        """The same where characters are not one unit each, or turn others around."""
         text = self.raw[begin:end].decode("utf-16-be", "replace")
         found = sight.head(text)
         if found is None:
@@ -158,6 +176,22 @@ class Text:
         self.disguised_head = found.written
         self.ornamental = found.ornamental
         return begin + len(text[: found.end].encode("utf-16-be", "replace"))
+
+    def _kinds_of(self, begin: i64, end: i64) -> str:
+        """The kinds (`sight`) of the units raw[begin:end]; "" where one is half a character or turns others around."""
+        raw = self.raw
+        found = BytesWriter()
+        while begin < end:
+            unit: i64 = i64(read_i16_be(raw, begin)) & 0xFFFF
+            begin += 2
+            if unit & 0xF800 == 0xD800 or unit == _OVERRIDE:
+                return ""
+            kind: i64 = i64(self._kinds[unit])
+            if kind == 0:
+                kind = ord(sight.kind(int(unit)))
+                self._kinds[unit] = u8(kind)
+            found.append(u8(kind))
+        return found.getvalue().decode("latin-1")
 
     def _look_at_tail(self, begin: i64, end: i64, last: i64) -> None:
         """What a reader takes for a signature at the tail; `last` is the last unit."""

@@ -1,14 +1,16 @@
 """Templates: what fits, what does not, and that hostile text is only text."""
 
 import re
+from itertools import zip_longest
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portguard.sms.category import NOTIFICATION, VERIFICATION
-from portguard.sms.template import TRIED_LIMIT, Template, Templates, variable_error
+from portguard.sms.template import Template, Templates, variable_error
 from portguard.sms.template_index import Index
+from portguard.sms.template_plain import TRIED_LIMIT, UNFIT, UNSURE
 
 SHIPPED = "【青禾】您的订单{no}已发货，由{carrier}承运，详情 http://qh.cn/{code}"
 
@@ -155,20 +157,20 @@ def many(count: int) -> list[str]:
 def test_of_thousands_of_templates_only_a_few_are_tried() -> None:
     texts = many(2000)
     templates = [Template(str(number), NOTIFICATION, 0, text) for number, text in enumerate(texts)]
-    index = Index([one.literals for one in templates])
+    index = Index([one.form().literals for one in templates])
     together = Templates(templates)
     for number in range(0, len(texts), 61):
         message = texts[number].replace("{a}", "包裹").replace("{b}", "今天")
-        assert len(index.candidates(message)) < 30
+        assert len(index.candidates(message.encode("utf-16-be"))) < 30
         assert together.match(message) is templates[number]
-    assert index.candidates("今天天气很好，我们去公园吧") == []
+    assert index.candidates("今天天气很好，我们去公园吧".encode("utf-16-be")) == []
 
 
 def test_a_text_made_of_every_anchor_is_tried_on_no_more_than_the_limit() -> None:
     templates = [Template(str(number), NOTIFICATION, 0, f"{{a}}{chr(0x4E00 + number)}{{b}}") for number in range(4000)]
     hostile = "".join(chr(0x4E00 + number) for number in range(4000))
     together = Templates(templates)
-    assert len(together._index.candidates(hostile)) > TRIED_LIMIT
+    assert len(together._index.candidates(hostile.encode("utf-16-be"))) > TRIED_LIMIT
     assert together.match(hostile) is None
 
 
@@ -202,3 +204,51 @@ def test_limits_are_those_of_the_regular_expression(parts: list[tuple[str, int]]
 def test_what_its_variables_hold(text: str, message: str, filled: list[str]) -> None:
     assert template(text).matches(message)
     assert template(text).filled(message) == filled
+
+
+# ---- the short way
+
+UNITS = "甲乙丙，。:：./a1 \u3000【】[]\t\u200b\U0001f600ａ"
+LITERALS = st.text("甲乙丙丁，:a1", max_size=5)
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(LITERALS, min_size=1, max_size=4), st.sampled_from(["{v}", "{v:2}", "{v:link}"])),
+        min_size=1, max_size=8,
+    ),
+    st.lists(st.text(UNITS, max_size=4), max_size=4),
+    st.sampled_from(["", "【甲乙】", " 【a】 ", "〖甲〗", "[甲]", "【甲", "【【甲】】"]),
+    st.sampled_from(["", " ", "【丙】", "]", "。"]),
+    st.data(),
+)
+def test_the_short_way_says_what_the_long_one_says(
+    written: list[tuple[list[str], str]], values: list[str], head: str, tail: str, data: st.DataObject
+) -> None:
+    templates = [template(variable.join(literals)) for literals, variable in written]
+    together = Templates(templates)
+    literals, _ = data.draw(st.sampled_from(written))
+    body = "".join(map("".join, zip_longest(literals, values[: len(literals) - 1], fillvalue="")))
+    text = head + body + tail
+    found = together.plain.find(text.encode("utf-16-be"))
+    fitting = together.match(text)
+    assert found == UNSURE or (templates[found] if found >= 0 else None) is fitting
+    if found >= 0 and templates[found].variables:
+        filled = together.plain.filled(len(templates[found].variables)).decode("utf-16-be")
+        assert filled == "，".join(templates[found].filled(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("【青禾】王女士您好，您的订单1203已发货，请留意。", 0), ("王女士您好,您的订单1203已发货,请留意。 ", 0),
+        ("【青禾】\u3000王女士您好，您的订单１２０３已发货，请留意。", 0), ("【青禾】您的验证码是1234，请勿泄露", 1),
+        ("【青禾】您的余额不足", UNFIT), ("【青禾】您的验证码是，请勿泄露", UNFIT),
+        ("【青禾】您好您好，您的订单qh.cn已发货，请留意。", UNSURE), ("【青禾】您的验证码是1，请勿泄露【青禾】", UNFIT),
+        ("〖青禾〗您的验证码是1234，请勿泄露", UNSURE), ("您的验证码是1234，请勿泄露[青禾]", UNSURE),
+        ("【青禾】您的验证码是\U0001f600，请勿泄露", UNSURE), ("", UNSURE), ("您的验证码是" + "1" * 5000, UNSURE),
+    ],
+)  # fmt: skip
+def test_most_texts_go_the_short_way(text: str, found: int) -> None:
+    templates = Templates([template("{a}您好，您的订单{b}已发货，请留意。"), template("您的验证码是{code}，请勿泄露")])
+    assert templates.plain.find(text.encode("utf-16-be")) == found
