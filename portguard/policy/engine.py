@@ -213,9 +213,14 @@ class Engine(Reading):
             tally = tally_of(a, self.port, self.grant, self.index)
         if not tally.touched:
             self.tallies.touch(tally, buf[s.start : s.end])
-        tally.submitted += s.destinations
-        tally.refused += s.destinations if action >= DISCARD else 0
-        tally.tagged += s.destinations if action == TAG else 0
+        # No conditional expressions of numbers here or where else every message comes by: compiled, both sides of one
+        # are made objects.
+        destinations: i64 = s.destinations
+        tally.submitted += destinations
+        if action >= DISCARD:
+            tally.refused += destinations
+        elif action == TAG:
+            tally.tagged += destinations
 
     def record(self, a: Account, s: Scan, buf: bytes) -> bool:
         """Record the verdict. False when no refusal can be recorded at present: then there is none, and the sender is
@@ -229,10 +234,13 @@ class Engine(Reading):
             self.status = ESME_RTHROTTLED
             return False
         if records.room(a, CODES[self.rule], self.present):
+            status: i64 = 0
+            if self.action == REJECT:
+                status = self.status
             records.pack(
-                self.present, self.hits, self.revision.octets, self.status if self.action == REJECT else 0,
-                self.action, self.rule, self.category << 4 | self.industry, s.command_id,
-                self.label(a, s, buf), buf[s.start : s.end], self.text.raw if self.assembled else b"",
+                self.present, self.hits, self.revision.octets, status, self.action, self.rule,
+                self.category << 4 | self.industry, s.command_id, self.label(a, s, buf), buf[s.start : s.end],
+                self.text.raw if self.assembled else b"",
             )
         return True
 

@@ -26,7 +26,6 @@ _MULTIPLIER: Final = 0x1E3779
 _ZEROS: Final = 0x0030003000300030
 _SIXES: Final = 0x0006000600060006
 _ONES: Final = 0x0001000100010001
-_TOPS: Final = -0x7FFF7FFF7FFF8000
 _CLOSES: Final = 0x3011301130113011
 
 _NOBODY: Final = Account("", Bucket())
@@ -161,7 +160,7 @@ def same(buf: bytes, start: i64, end: i64, octets: bytes) -> bool:
 def closes(units: i64) -> bool:
     """Is there a closing bracket among four UTF-16 units?"""
     apart: i64 = units ^ _CLOSES
-    return (apart - _ONES) & ~apart & _TOPS != 0
+    return ((apart - _ONES) & ~apart) >> 15 & _ONES != 0
 
 
 def digits_apart(here: i64, there: i64) -> bool:

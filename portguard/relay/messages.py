@@ -178,11 +178,15 @@ class Messages(Sessions):
         if self.originals.most > 0 and (command == SUBMIT_SM or command == DATA_SM):
             sent.send_to(buf, s.dest_start, s.dest_end, s.dest_ton, s.dest_npi)
         sent.data_coding = s.data_coding
-        sent.esm_class = s.esm_class | ESM_UDHI if s.sar else s.esm_class  # a part, either way
+        sent.esm_class = s.esm_class
+        if s.sar:
+            sent.esm_class |= ESM_UDHI  # a part, either way
         sent.content = engine.category << 4 | engine.industry
         sent.uses = engine.uses.copy() if len(engine.uses) > 0 else _NO_USES
         sent.refused = unsuccess(buf[s.dest_start : s.dest_end], engine.refused) if len(engine.refused) > 0 else b""
-        sent.recipients = 0 if self.part_of_more else s.destinations - len(engine.refused)
+        sent.recipients = 0
+        if not self.part_of_more:
+            sent.recipients = s.destinations - len(engine.refused)
         sent.sent = now if self.judged % SAMPLE == 0 else 0.0
         sent.tally = engine.grant.tally
 

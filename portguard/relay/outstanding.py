@@ -50,7 +50,9 @@ class Forwarded:
     def send_to(self, buf: bytes, start: i64, end: i64, ton: i64, npi: i64) -> None:
         """Remember the destination_addr buf[start:end]."""
         size: i64 = end - start
-        self.octets = size if size <= ADDRESS_OCTETS else 0
+        self.octets = 0
+        if size <= ADDRESS_OCTETS:
+            self.octets = size
         self.ton = ton
         self.npi = npi
         self.first = word(buf, start, end)

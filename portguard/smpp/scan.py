@@ -37,7 +37,6 @@ from portguard.smpp.constants import (
 HEADER: Final = 16
 # Longest C-octet strings with their NUL (SMPP 3.4 §4.4.1, §4.7.1 for data_sm's addresses).
 _ONES: Final = 0x0101010101010101
-_HIGHS: Final = -0x7F7F7F7F7F7F7F80  # 0x80 in every octet
 _SERVICE_TYPE: Final = 6
 _ADDRESS: Final = 21
 _DATA_ADDRESS: Final = 65
@@ -143,15 +142,18 @@ def cstring_end(buf: bytes, pos: i64, end: i64, longest: i64) -> i64:
         return pos
     last: i64 = len(buf)
     while pos < stop and pos + 8 <= last:
-        # Eight octets at once: a bit of the first NUL is the lowest that is set.
+        # Eight octets at once: the bit of the first NUL is the lowest that is set.
         octets: i64 = read_i64_le(buf, pos)
-        nul: i64 = (octets - _ONES) & ~octets & _HIGHS
-        if nul != 0:
-            while nul & 0xFF == 0:
-                nul >>= 8
-                pos += 1
-            return pos if pos < stop else -1
-        pos += 8
+        nul: i64 = ((octets - _ONES) & ~octets) >> 7 & _ONES
+        if nul == 0:
+            pos += 8
+            continue
+        while nul & 0xFF == 0:
+            nul >>= 8
+            pos += 1
+        if pos < stop:
+            return pos
+        return -1
     while pos < stop:
         if buf[pos] == 0:
             return pos

@@ -23,11 +23,11 @@ BOM: Final = 0xFEFF
 SWAPPED_BOM: Final = 0xFFFE
 WIDE_CLOSE: Final = 0xFF3D
 _OVERRIDE: Final = 0x202E
-# Of four units at once, as signed numbers: 0xD800, 0xF800, 1 and 0x8000 in each.
-_SURROGATES: Final = -0x27FF27FF27FF2800
-_FIRST_FIVE: Final = -0x07FF07FF07FF0800
+# Of four units at once: five bits of each, those of a surrogate, and one. A number of more than 62 bits would be an
+# object to compiled code.
+_FIVES: Final = 0x001F001F001F001F
+_SURROGATES: Final = 0x001B001B001B001B
 _ONES: Final = 0x0001000100010001
-_TOPS: Final = -0x7FFF7FFF7FFF8000
 # A closing bracket no further from the head than this may be half of a pair.
 HALF_LIMIT: Final = 26
 # A disguised signature of more characters than this is none: what is on file is far shorter.
@@ -149,7 +149,8 @@ class Text:
         """Is there a digit in what only looks like a signature?"""
         if self.disguised or self.beside != "":
             for letter in self.disguised_head + self.disguised_tail + self.beside:
-                if "0" <= letter <= "9":
+                code: i64 = ord(letter)
+                if 0x30 <= code <= 0x39:
                     return True
         return False
 
@@ -299,8 +300,8 @@ def plain_utf16(buf: bytes, pos: i64, end: i64) -> bool:
             return False
     while pos + 8 <= end:
         # Four units at once: none is left without a bit where its first five are those of a surrogate.
-        units: i64 = (read_i64_be(buf, pos) ^ _SURROGATES) & _FIRST_FIVE
-        if (units - _ONES) & ~units & _TOPS != 0:
+        units: i64 = read_i64_be(buf, pos) >> 11 & _FIVES ^ _SURROGATES
+        if ((units - _ONES) & ~units) >> 15 & _ONES != 0:
             return False
         pos += 8
     while pos < end:
