@@ -16,6 +16,7 @@ COMPILED = [
     "portguard.policy.terms",
     "portguard.policy.grant",
     "portguard.policy.counters",
+    "portguard.policy.limits",
     "portguard.policy.known",
     "portguard.policy.chains",
     "portguard.policy.revision",

@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeVar
 
 from portguard.daemon.channel import Answer, Channel, ChannelClosed, Refused, Said
 from portguard.daemon.child import Child
+from portguard.daemon.uses import Used
 from portguard.policy.tally import Swept
 from portguard.telemetry.sources import Reading, add_up, lasting
 
@@ -27,7 +28,9 @@ class Group(Protocol):
 
     def began(self, member: "Member") -> None: ...
     def gone(self, connections: int) -> None: ...
+    def ended(self, member: "Member") -> None: ...
     def swept(self, rows: list[Swept]) -> None: ...
+    def used(self, member: "Member", rows: list[Used]) -> None: ...
     async def last_sender(self, number: str, subscriber: str) -> str: ...
 
 
@@ -101,7 +104,11 @@ class Member:
         requests: dict[str, Answer] = {"last_sender": self._last_sender}
         self.channel = Channel(
             self._end, requests,
-            {"counted": self._hear_counted, "gone": self._hear_gone, "swept": self._hear_swept}, self.let_go,
+            {
+                "counted": self._hear_counted, "gone": self._hear_gone, "swept": self._hear_swept,
+                "used": self._hear_used,
+            },
+            self.let_go,
         )
         self._group.began(self)
 
@@ -112,6 +119,7 @@ class Member:
         self._gone = 0
         given, self.given = self.given, 0
         self._group.gone(given)
+        self._group.ended(self)
 
     async def _last_sender(self, said: Said) -> str:
         """It heard a reply."""
@@ -129,3 +137,6 @@ class Member:
 
     def _hear_swept(self, said: Said) -> None:
         self._group.swept(said.read(list[Swept]))
+
+    def _hear_used(self, said: Said) -> None:
+        self._group.used(self, said.read(list[Used]))

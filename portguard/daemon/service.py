@@ -29,6 +29,7 @@ from portguard.daemon.orders import Status
 from portguard.daemon.reload import Outcome, Reloader
 from portguard.daemon.scrape import acceptor_metrics_of, registry_metrics_of, workers_metrics_of
 from portguard.daemon.state import StateError, StateFolder
+from portguard.daemon.uses import Uses
 from portguard.daemon.wiring import build_facts
 from portguard.daemon.workers import Workers
 from portguard.net.listener import ListenError, bound_sockets, listen
@@ -102,7 +103,8 @@ class Service:
             self._take_addresses()
             _check_tls(self.settings)
             most, each = self._connections()
-            workers = self._workers = Workers(self.settings, self.state.discard_key(), self._listening, each)
+            uses = Uses(self.state.uses, self.settings.node.timezone)
+            workers = self._workers = Workers(self.settings, self.state.discard_key(), self._listening, each, uses)
             if self.settings.node.workers > 1:
                 self._acceptor = Acceptor(workers, self.settings.listen, self._enterprise_of, most, each)
             journal = self._journal = Journal(self.settings, self.state)
@@ -235,7 +237,7 @@ class Service:
             log.warning("every peer may name any client address (listen.proxy_protocol = true)")
         if settings.node.workers > 1 and settings.listen.tls is not None:
             log.warning(
-                "behind TLS connections go to the workers by the client's address: rates, caps, binds and parts of an"
+                "behind TLS connections go to the workers by the client's address: rates, binds and parts of an"
                 " account that comes from several addresses are counted by each worker for itself"
             )
 

@@ -6,6 +6,7 @@
     complaints.sqlite, traffic.sqlite, evidence.key   see daemon.complaints_rooms and evidence.keys
     prepared.json   which content of the registry became which revision
     digests.json    what the registry's files held when they were last read
+    uses.msgpack    what has been used of daily caps
     history.json    which revisions have served, and whether one was brought back
     revisions/      the images, one folder each
 """
@@ -40,6 +41,7 @@ class StateFolder:
         self.revisions = path / "revisions"
         self.control = path / "control.sock"
         self.history = path / "history.json"
+        self.uses = path / "uses.msgpack"
         self.digests = Digests(path / "digests.json")
         self._prepared = path / "prepared.json"
         self._lock: TextIO | None = None

@@ -28,6 +28,7 @@ from portguard.daemon.orders import (
     for_a_worker,
 )
 from portguard.daemon.reload import ServeError
+from portguard.daemon.uses import Used, Uses
 from portguard.net.leg import LINGER
 from portguard.policy.restraint import Restraint
 from portguard.policy.tally import Swept, TallyRow, rows
@@ -57,7 +58,7 @@ class Workers:
     that were given to a worker and have ended."""
 
     def __init__(
-        self, settings: Settings, discard_key: bytes, listening: list[socket.socket], max_connections: int,
+        self, settings: Settings, discard_key: bytes, listening: list[socket.socket], max_connections: int, uses: Uses,
     ) -> None:
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._settings = for_a_worker(settings)
@@ -68,6 +69,7 @@ class Workers:
         self.on_gone: Callable[[int], None] = lambda connections: None
         self._on_tallies: Callable[[list[TallyRow]], None] | None = None
         self.restraints: list[Restraint] = []
+        self._uses = uses
         self.minute = Minute()
         self._image: Path | None = None
         self._lock = asyncio.Lock()
@@ -84,6 +86,7 @@ class Workers:
             await member.child.start()
             self._begin(self._keep(member))
         self._begin(self._count_now_and_then())
+        self._begin(self._uses.keep())
 
     def began(self, member: Member) -> None:
         """A life of a member began: it gets what serves, if anything does yet."""
@@ -129,6 +132,7 @@ class Workers:
         member.listen = started.listen
         member.heard = monotonic()
         member.up.set()
+        self._begin(self._tell_uses(member))
         self.came_up(member)
 
     async def drain(self) -> Drained:
@@ -158,6 +162,7 @@ class Workers:
             task.cancel()
         for member in self.members:
             member.let_go()
+        await self._uses.write()
 
     # ---- what the main process asks
 
@@ -232,6 +237,28 @@ class Workers:
             found = rows(swept)
             self.minute.hear(found, monotonic())
             self._on_tallies(found)
+
+    # ---- what is used of daily caps
+
+    def used(self, member: Member, rows: list[Used]) -> None:
+        """A member has counted; the others hear of it."""
+        changed = self._uses.take(member.number, rows)
+        for other in self.serving:
+            if other is not member and changed:
+                other.tell("used", self._uses.elsewhere(other.number, changed))
+
+    async def _tell_uses(self, member: Member) -> None:
+        """What was counted before this life of a member, or by others."""
+        for page in self._uses.pages(member.number):
+            if member.channel is None or not member.tell("used", page):
+                return
+            await member.channel.sent()
+
+    # ---- what they say
+
+    def ended(self, member: Member) -> None:
+        """A life of a member is over."""
+        self._uses.ended(member.number)
 
     def gone(self, connections: int) -> None:
         """Connections that a member was given have ended."""

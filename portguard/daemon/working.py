@@ -16,6 +16,7 @@ from portguard.consent.store import ConsentError
 from portguard.daemon.channel import Channel, ChannelClosed, Refused, Said
 from portguard.daemon.orders import Drained, Orders, RecentPage, Sender, SessionPage, Started, Status
 from portguard.daemon.serving import Serving
+from portguard.daemon.uses import USED_AT_ONCE, Used
 from portguard.net.listener import ListenError
 from portguard.net.tls import TlsError
 from portguard.policy.restraint import Restraint
@@ -26,6 +27,7 @@ from portguard.telemetry.sources import Reading
 
 LAST_WORDS = 1.0
 ASK_SECONDS = 2.0
+USED_SECONDS = 0.5
 
 log = logging.getLogger("portguard.daemon")
 
@@ -37,7 +39,7 @@ class Worker:
         self._serving: Serving | None = None
         self._given = 0
         self._telling = False
-        self._sweeping: asyncio.Task[None] | None = None
+        self._telling_others: list[asyncio.Task[None]] = []
         self._end = asyncio.Event()
         self._hurry = asyncio.Event()
         self._drained: asyncio.Task[Drained] | None = None
@@ -52,7 +54,7 @@ class Worker:
             },
             {
                 "hurry": self._hear_hurry, "connection": self._hear_connection, "restrain": self._hear_restrain,
-                "tally": self._hear_tally, "journal": self._hear_journal,
+                "tally": self._hear_tally, "journal": self._hear_journal, "used": self._hear_used,
             },
             self._orphaned,
         )
@@ -65,6 +67,7 @@ class Worker:
         await self._end.wait()
         if self._serving is not None:
             self._serving.last_sweep(self._tell_swept)
+            self._tell_used(self._serving)
             self._channel.push("counted", self._serving.counted.read())
             self._serving.close()
         try:
@@ -88,7 +91,10 @@ class Worker:
         except OSError as error:
             raise Refused([_plain(error)]) from error
         self._serving = serving
-        self._sweeping = asyncio.get_running_loop().create_task(serving.sweep(self._tell_swept))
+        loop = asyncio.get_running_loop()
+        self._telling_others = [
+            loop.create_task(serving.sweep(self._tell_swept)), loop.create_task(self._keep_telling_used(serving)),
+        ]  # fmt: skip
         return Started(serving.listener.addresses)
 
     async def _prepare(self, said: Said) -> None:
@@ -145,6 +151,9 @@ class Worker:
     def _hear_tally(self, said: Said) -> None:
         self._at_work.tally(said.read(bool))
 
+    def _hear_used(self, said: Said) -> None:
+        self._at_work.relay.engine.limits.hear(said.read(list[Used]))
+
     def _freed(self) -> None:
         """Told once for all connections that end at one time."""
         if not self._telling:
@@ -158,6 +167,17 @@ class Worker:
 
     def _tell_swept(self, rows: list[Swept]) -> bool:
         return self._channel.push("swept", rows) and self._channel.room
+
+    async def _keep_telling_used(self, serving: Serving) -> None:
+        while True:
+            await asyncio.sleep(USED_SECONDS)
+            self._tell_used(serving)
+
+    def _tell_used(self, serving: Serving) -> None:
+        """Tell what has been used of daily caps since, as much as there is room for; the rest later."""
+        limits = serving.relay.engine.limits
+        while self._channel.room and (rows := limits.take_changed(USED_AT_ONCE)):
+            self._channel.push("used", rows)
 
     async def _ask_last_sender(self, number: str, subscriber: str) -> str:
         try:

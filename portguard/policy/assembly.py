@@ -1,7 +1,8 @@
 """An engine from settings and a registry image: the one place where the decision is put together."""
 
-from portguard.policy.counters import Counters, Limits
+from portguard.policy.counters import Counters
 from portguard.policy.engine import Engine
+from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions
 from portguard.policy.options import PolicyOptions
 from portguard.policy.revision import Revision

@@ -13,9 +13,10 @@ from typing import Final
 from mypy_extensions import i64
 
 from portguard.policy import grant as rule
-from portguard.policy.counters import Counters, Limits, label, label_of, tally_of, with_number
+from portguard.policy.counters import Counters, label, label_of, tally_of, with_number
 from portguard.policy.grant import EVERYTHING, NO_GRANT, Account, ordinal
 from portguard.policy.known import UNKNOWN_TEXT
+from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions
 from portguard.policy.reading import Reading
 from portguard.policy.reasons import ALLOW, CODES, DISCARD, MONITOR, REJECT, TAG
@@ -195,7 +196,7 @@ class Engine(Reading):
                 self.status = ESME_RREPLACEFAIL
         if action < DISCARD:
             for use in self.uses:
-                use.messages += 1
+                self.limits.count(use)
             if len(self.reached) > 0:
                 self.note_reached()
         elif len(self.uses) > 0:

@@ -10,7 +10,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from portguard.policy.counters import Counters, Limits, Records, Tallies
+from portguard.policy.counters import Counters, Records, Tallies
 from portguard.policy.grant import (
     HIT_100,
     HIT_302,
@@ -30,6 +30,7 @@ from portguard.policy.grant import (
 )
 from portguard.policy.kept import Kept
 from portguard.policy.ledger import MISSING, REVOKED, Ledger
+from portguard.policy.limits import Limits
 from portguard.policy.options import PolicyOptions
 from portguard.policy.reasons import ACTION_BY_NAME
 from portguard.policy.revision import MAX_DIGITS, Revision
@@ -304,7 +305,7 @@ class Lookup:
         use = scope.use
         if use.day != self.day:
             use = scope.use = self.limits.use(scope.key, self.day)
-        used: i64 = use.messages + 1
+        used: i64 = use.messages + use.others + 1
         for other in self.uses:
             if other is use:
                 used += 1

@@ -13,9 +13,10 @@ from librt.strings import BytesWriter, read_i16_be, write_i16_be
 from mypy_extensions import i16, i64
 
 from portguard.policy import grant as rule
-from portguard.policy.counters import Counters, Limits
+from portguard.policy.counters import Counters
 from portguard.policy.grant import EVERYTHING, NO_GRANT, Account, Grant, PortGrant
 from portguard.policy.known import UNKNOWN_TEXT, Known, KnownTexts
+from portguard.policy.limits import Limits
 from portguard.policy.lookup import LEAVING, EngineOptions, Lookup
 from portguard.policy.revision import Revision
 from portguard.policy.schedule import delivery

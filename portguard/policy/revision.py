@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from mypy_extensions import mypyc_attr
 
 from portguard.policy.chains import Chain, Window, best_chain, in_force, taken_from
-from portguard.policy.counters import Limits
 from portguard.policy.detail import GrantDetail, PortDetail
 from portguard.policy.grant import (
     EVERYTHING,
@@ -37,6 +36,7 @@ from portguard.policy.grant import (
     Grant,
     PortGrant,
 )
+from portguard.policy.limits import Limits
 from portguard.policy.rules import RuleSettings, profiled
 from portguard.policy.terms import Scope, Shared, both, either, is_plain, names
 from portguard.registry.image import Image

@@ -24,19 +24,18 @@ _ALWAYS: Final[list[tuple[int, int]]] = []
 
 @mypyc_attr(acyclic=True)
 class Use:
-    """Messages counted against a scope's daily cap on one local day (`counters.Limits`)."""
+    """Messages counted against a scope's daily cap on one local day (`limits.Limits`): `messages` here, `others`
+    elsewhere, as far as that is known. `changed` while others have not been told."""
 
-    def __init__(self, day: i64) -> None:
+    def __init__(self, key: bytes, day: i64) -> None:
+        self.key = key
         self.day = day
         self.messages: i64 = 0
-
-    def give_back(self) -> None:
-        """A refusal by the SMSC does not use the cap up."""
-        if self.messages > 0:
-            self.messages -= 1
+        self.others: i64 = 0
+        self.changed = False
 
 
-NO_USE: Final = Use(-1)
+NO_USE: Final = Use(b"", -1)
 
 
 @mypyc_attr(acyclic=True)

@@ -143,7 +143,7 @@ class Messages(Sessions):
             return REPLACED
         if self.options.tag_fallback == "reject":
             for use in engine.uses:
-                use.give_back()
+                engine.limits.give_back(use)
             return self.answer(pair, command, engine.status, sequence)
         self.owe(pair, buf, command, sequence, now)
         return self.unmarked(buf, pos, end)
@@ -294,7 +294,7 @@ class Messages(Sessions):
             return PASS
         if be32(buf, pos + 8) != 0:
             for use in sent.uses:
-                use.give_back()
+                self.engine.limits.give_back(use)
         else:
             self.taken(sent.tally, sent.recipients, 0)
             if sent.octets > 0:

@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -36,7 +37,9 @@ pytestmark = pytest.mark.e2e
 WORKERS = 2
 STARS = shard("star", WORKERS)
 OTHER = next(f"other{n}" for n in range(100) if shard(f"other{n}", WORKERS) != STARS)
-PORT, BRAND = "10690020", "他山商行"
+PORT, BRAND, SHARED = "10690020", "他山商行", "他山共享"
+# What is used of a cap is told to the others twice a second.
+TOLD_SECONDS = 1.5
 
 
 def two_enterprises() -> t.Tables:
@@ -47,6 +50,10 @@ def two_enterprises() -> t.Tables:
     tables["ports"].append({"port": PORT, "holder": OTHER})
     tables["signatures"].append({"signature": BRAND, "enterprise": OTHER})
     tables["scopes"].append({"signature": BRAND, "enterprise": OTHER, "port": PORT})
+    tables["subleases"].append({"port": PORT, "lessor": OTHER, "lessee": "star"})
+    tables["signatures"].append({"signature": SHARED, "enterprise": OTHER})
+    shared = {"signature": SHARED, "enterprise": OTHER, "port": PORT, "provider": "*", "daily_cap": "5"}
+    tables["scopes"].append(shared)
     return tables
 
 
@@ -157,6 +164,32 @@ def test_max_binds_caps_and_rates_hold(daemon: Daemon) -> None:
     throttled = daemon.metric("portguard_messages_total", rule="account_rate")
     answered = [status_of(link) for link in slow for _ in range(sent // 2)]
     assert answered.count(c.ESME_RTHROTTLED) >= throttled
+
+
+def test_a_cap_of_two_enterprises_holds_over_both_their_lives_and_restarts(
+    smsc: NodeSmsc, make_daemon: MakeDaemon
+) -> None:
+    daemon = two(make_daemon, smsc.port)
+    daemon.start()
+    message = text(PORT, t.NORTHERN, f"【{SHARED}】{PLAIN}")
+    mine, theirs = raw.bind(daemon.port, "star"), raw.bind(daemon.port, "other")
+    assert [answer(mine, number, message) for number in (2, 3)] == [0, 0]
+    time.sleep(TOLD_SECONDS)
+    assert answer(theirs, 2, message) == 0
+    time.sleep(TOLD_SECONDS)
+    os.kill(pid(daemon, STARS), signal.SIGKILL)
+    assert mine.until_closed() == []
+    again = raw.bind(daemon.port, "star")
+    time.sleep(TOLD_SECONDS)
+    assert answer(again, 2, message) == 0
+    daemon.stop()
+    daemon.start()
+    mine, theirs = raw.bind(daemon.port, "star"), raw.bind(daemon.port, "other")
+    time.sleep(TOLD_SECONDS)
+    assert [answer(theirs, number, message) for number in (2, 3)] == [0, c.ESME_RSUBMITFAIL]
+    time.sleep(TOLD_SECONDS)
+    assert answer(mine, 2, message) == c.ESME_RSUBMITFAIL
+    assert daemon.metric("portguard_messages_total", rule="scope_quota") == 2
 
 
 def test_max_connections_hold_over_both(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:

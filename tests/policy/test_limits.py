@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portguard.policy.counters import Histogram, Limits
+from portguard.policy.counters import Histogram
 from portguard.policy.desk import Desk, Message
 from portguard.policy.grant import Bucket
+from portguard.policy.limits import Limits
 from portguard.policy.reasons import ACTION_BY_NAME, ORDINAL
 from tests.policy.conftest import Office
 from tests.policy.folder import Tables, when
@@ -27,7 +28,7 @@ def send(desk: Desk, text: str = LIMITED, at: float = TEN, **fields: object) -> 
 def give_back(desk: Desk) -> None:
     """What the relay does when the SMSC refuses the message judged last."""
     for use in desk.engine.uses:
-        use.give_back()
+        desk.engine.limits.give_back(use)
 
 
 def test_a_refusal_by_the_smsc_gives_the_cap_back(office: Office) -> None:
@@ -86,8 +87,33 @@ def test_no_more_is_given_back_than_was_used() -> None:
     limits = Limits()
     limits.use(b"scope", 1).messages = 2
     for _ in range(5):
-        limits.use(b"scope", 1).give_back()
+        limits.give_back(limits.use(b"scope", 1))
     assert limits.use(b"scope", 1).messages == 0
+
+
+def test_what_others_have_counted_is_used_up_too(office: Office) -> None:
+    desk = office.desk()
+    limits = desk.engine.limits
+    assert send(desk) == 0
+    ((key, day, messages),) = limits.take_changed(10)
+    assert messages == 1
+    limits.hear([(key, day, 1)])
+    assert send(desk) == 305
+    # The SMSC of the others refused theirs.
+    limits.hear([(key, day, 0)])
+    assert [send(desk), send(desk)] == [0, 305]
+
+
+def test_what_has_changed_is_told_once_and_in_parts() -> None:
+    limits = Limits()
+    for number in range(5):
+        limits.count(limits.use(bytes([number]), 1))
+        limits.count(limits.use(bytes([number]), 1))
+    told = [*limits.take_changed(3), *limits.take_changed(3), *limits.take_changed(3)]
+    assert sorted(told) == [(bytes([number]), 1, 2) for number in range(5)]
+    limits.give_back(limits.use(b"\0", 1))
+    assert limits.take_changed(3) == [(b"\0", 1, 1)]
+    assert limits.take_changed(3) == []
 
 
 def test_an_account_keeps_its_bucket() -> None:
