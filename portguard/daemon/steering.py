@@ -142,7 +142,7 @@ class NodeSteering(Keeping):
         built = await self._desk.reloader.candidate()
         if built.errors or not built.revision:
             raise Refusal(
-                "conflict", f"the registry folder has {len(built.errors)} errors", errors=built.errors,
+                "conflict", f"the registry folder has errors: {len(built.errors)}", errors=built.errors,
                 remedy="mend the rows that the errors name",
             )
         return built.revision
