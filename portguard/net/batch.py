@@ -32,6 +32,8 @@ SAVING: Final = 0.2
 LOSS: Final = 0.1
 # Below so many reads a second there is nothing to save.
 QUIET: Final = 1000.0
+# While it sleeps: where throughput is lower by this share than it was without, it is tried again at once.
+FALLEN: Final = 0.25
 ON_SECONDS: Final = 1.0
 OFF_SECONDS: Final = (0.5, 16.0)
 # After quiet.
@@ -81,7 +83,10 @@ class Controller:
             self._rest, self._left = OFF_SECONDS[0], FIRST_SECONDS
             self._tried = -1.0
             return SLICE
-        if self._tried < 0.0:
+        if self.on and octets < (1 - FALLEN) * self._octets[0] / max(self._seconds[0], 1e-9):
+            # Less comes than the trial saw without sleeping: noise misled it, or these senders wait for answers.
+            self._rest, self._left = OFF_SECONDS[0], 0.0
+        elif self._tried < 0.0:
             self._tried = octets
         elif not self._tried / CHANGED <= octets <= self._tried * CHANGED:
             # Where it sleeps, at once: who waits for answers may be the new one. Else not more often than this.

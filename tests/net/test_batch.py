@@ -33,7 +33,7 @@ class World:
         self.controller = Controller()
         self.now = self.cpu = 0.0
         self.octets = [0.0, 0.0]
-        self.reads = 0.0
+        self.reads = self._all = 0.0
         self.seconds = [0.0, 0.0]
         self._pause = self.controller.step(0.0, 0.0, 0, 0)
         self._random = random.Random(seed)
@@ -45,11 +45,12 @@ class World:
             on = self.controller.on
             octets = load.octets * self._pause * (load.throughput if on else 1.0) * self._noise(load)
             self.octets[on] += octets
+            self._all += octets
             self.reads += load.reads * self._pause
             self.cpu += octets * load.cost * (load.cheaper if on else 1.0) * self._noise(load)
             self.seconds[on] += self._pause
             self.now += self._pause
-            self._pause = self.controller.step(self.now, self.cpu, int(sum(self.octets)), int(self.reads))
+            self._pause = self.controller.step(self.now, self.cpu, int(self._all), int(self.reads))
 
     def forget(self) -> None:
         """Count from here on."""
@@ -85,6 +86,18 @@ def test_senders_that_wait_for_answers_keep_their_throughput(throughput: float, 
     world = World(seed)
     world.live(load, 5.0)
     assert sum(world.octets) > 0.95 * load.octets * sum(world.seconds)
+
+
+@given(st.floats(0.0, 1.1))
+def test_senders_that_begin_to_wait_for_answers_are_noticed_while_it_sleeps(after: float) -> None:
+    world = World()
+    world.live(Load(cheaper=0.5, noise=0.03), 5.0 + after)
+    world.forget()
+    # By less than what makes it another traffic.
+    load = Load(throughput=0.65, cheaper=0.5, noise=0.03)
+    world.live(load, 1.0)
+    assert world.asleep() < 0.25
+    assert sum(world.octets) > 0.9 * load.octets * sum(world.seconds)
 
 
 def test_a_trial_that_holds_senders_up_is_cut_short() -> None:
