@@ -27,7 +27,9 @@ from portguard.telemetry.sources import Reading
 
 LAST_WORDS = 1.0
 ASK_SECONDS = 2.0
+# How often the use of daily caps is told, where another worker needs it; alone, only a next life does.
 USED_SECONDS = 0.5
+ALONE_SECONDS = 5.0
 
 log = logging.getLogger("portguard.daemon")
 
@@ -81,8 +83,8 @@ class Worker:
 
     async def _start(self, said: Said) -> Started:
         orders = said.read(Orders)
-        several: dict[str, object] = {"worker": orders.number} if orders.workers > 1 else {}
-        lines.start(orders.settings.node.log_level, always=several)
+        several = orders.workers > 1
+        lines.start(orders.settings.node.log_level, always={"worker": orders.number} if several else {})
         try:
             serving = Serving(orders, self._freed, self._ask_last_sender)
             await serving.open(said.sockets)
@@ -93,8 +95,9 @@ class Worker:
         self._serving = serving
         loop = asyncio.get_running_loop()
         self._telling_others = [
-            loop.create_task(serving.sweep(self._tell_swept)), loop.create_task(self._keep_telling_used(serving)),
-        ]  # fmt: skip
+            loop.create_task(serving.sweep(self._tell_swept)),
+            loop.create_task(self._keep_telling_used(serving, several)),
+        ]
         return Started(serving.listener.addresses)
 
     async def _prepare(self, said: Said) -> None:
@@ -168,9 +171,9 @@ class Worker:
     def _tell_swept(self, rows: list[Swept]) -> bool:
         return self._channel.push("swept", rows) and self._channel.room
 
-    async def _keep_telling_used(self, serving: Serving) -> None:
+    async def _keep_telling_used(self, serving: Serving, several: bool) -> None:
         while True:
-            await asyncio.sleep(USED_SECONDS)
+            await asyncio.sleep(USED_SECONDS if several else ALONE_SECONDS)
             self._tell_used(serving)
 
     def _tell_used(self, serving: Serving) -> None:
