@@ -29,7 +29,6 @@ from portguard.daemon.orders import Status
 from portguard.daemon.reload import Outcome, Reloader
 from portguard.daemon.scrape import acceptor_metrics_of, registry_metrics_of, workers_metrics_of
 from portguard.daemon.state import StateError, StateFolder
-from portguard.daemon.uses import Uses
 from portguard.daemon.wiring import build_facts
 from portguard.daemon.workers import Workers
 from portguard.net.listener import ListenError, bound_sockets, listen
@@ -103,8 +102,7 @@ class Service:
             self._take_addresses()
             _check_tls(self.settings)
             most, each = self._connections()
-            uses = Uses(self.state.uses, self.settings.node.timezone)
-            workers = self._workers = Workers(self.settings, self.state.discard_key(), self._listening, each, uses)
+            workers = self._workers = Workers(self.settings, self.state, self._listening, each)
             if self.settings.node.workers > 1:
                 self._acceptor = Acceptor(workers, self.settings.listen, self._enterprise_of, most, each)
             journal = self._journal = Journal(self.settings, self.state)

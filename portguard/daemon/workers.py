@@ -28,6 +28,7 @@ from portguard.daemon.orders import (
     for_a_worker,
 )
 from portguard.daemon.reload import ServeError
+from portguard.daemon.state import StateFolder
 from portguard.daemon.uses import Used, Uses
 from portguard.net.leg import LINGER
 from portguard.policy.restraint import Restraint
@@ -58,18 +59,18 @@ class Workers:
     that were given to a worker and have ended."""
 
     def __init__(
-        self, settings: Settings, discard_key: bytes, listening: list[socket.socket], max_connections: int, uses: Uses,
+        self, settings: Settings, state: StateFolder, listening: list[socket.socket], max_connections: int,
     ) -> None:
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._settings = for_a_worker(settings)
-        self._discard_key = discard_key
+        self._discard_key = state.discard_key()
         self._listening = listening
         self._max_connections = max_connections
         self.came_up: Callable[[Member], None] = lambda member: None
         self.on_gone: Callable[[int], None] = lambda connections: None
         self._on_tallies: Callable[[list[TallyRow]], None] | None = None
         self.restraints: list[Restraint] = []
-        self._uses = uses
+        self._uses = Uses(state.uses, settings.node.timezone)
         self.minute = Minute()
         self._image: Path | None = None
         self._lock = asyncio.Lock()

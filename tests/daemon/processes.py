@@ -17,7 +17,7 @@ from typing import Any
 import portguard
 from portguard.daemon.control import ask
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 SAMPLE = Path(__file__).parents[2] / "config" / "registry"
 
 SETTINGS = """

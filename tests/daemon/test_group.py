@@ -16,7 +16,7 @@ from portguard.daemon.acceptor import Acceptor
 from portguard.daemon.orders import Chunk, RecentPage, packed, unpacked
 from portguard.daemon.reload import ServeError
 from portguard.daemon.shards import shard
-from portguard.daemon.uses import Uses
+from portguard.daemon.state import StateFolder
 from portguard.daemon.workers import Workers
 from portguard.net.exchange import Exchange
 from portguard.net.link import Link
@@ -72,7 +72,7 @@ class Node:
         self.settings = load(path)
         self.image = on_file
         self.folder = folder
-        self.workers = Workers(self.settings, b"k" * 32, [], 100, Uses(folder / "uses.msgpack", "Asia/Shanghai"))
+        self.workers = Workers(self.settings, StateFolder(folder), [], 100)
         self.acceptor = Acceptor(self.workers, self.settings.listen, self._enterprise_of, 100, 100)
         self.esmes: list[Esme] = []
 

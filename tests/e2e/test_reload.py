@@ -25,7 +25,7 @@ from tests.registry import generate
 pytestmark = pytest.mark.e2e
 
 PORTS, SIGNATURES = 20_000, 500
-RELOAD_SECONDS = 30.0
+RELOAD_SECONDS = 120.0
 LINKS = 3
 # The account, number and signature of the generated registry's first enterprise; tps would stand in the way of load.
 ACCOUNT, NUMBER, SIGNATURE = "acc0", generate.port_number(0), generate.signature_text(0)

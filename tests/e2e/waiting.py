@@ -8,7 +8,7 @@ T = TypeVar("T")
 INTERVAL = 0.01
 
 
-def until(condition: Callable[[], T | None], what: str, seconds: float = 10.0) -> T:
+def until(condition: Callable[[], T | None], what: str, seconds: float = 60.0) -> T:
     """The first true value of `condition`, asked every few milliseconds; AssertionError with `what` at the deadline."""
     deadline = time.monotonic() + seconds
     while True:
