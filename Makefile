@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo 'make demo           the whole thing in a minute, on this machine'
 	@echo 'make test           all tests, interpreted'
-	@echo 'make quick          the tests without end-to-end and slow ones'
+	@echo 'make quick          the tests without end-to-end and slow ones, property tests with fewer examples'
 	@echo 'make test-compiled  all tests against an installed, compiled wheel'
 	@echo 'make lint           ruff and mypy'
 	@echo 'make wheel          a wheel in dist/, compiled if there is a C compiler'
@@ -31,7 +31,7 @@ test: $(VENV)/ready node
 	$(VENV)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
 quick: $(VENV)/ready
-	$(VENV)/bin/python -m pytest -n auto --ignore=tests/e2e -m 'not slow' $(ARGS)
+	$(VENV)/bin/python -m pytest -n auto --ignore=tests/e2e -m 'not slow' --hypothesis-profile=quick $(ARGS)
 
 # -P and PYTHONSAFEPATH: neither the tests nor the processes they start may find the sources in the current folder.
 test-compiled: $(COMPILED)/ready node

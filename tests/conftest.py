@@ -19,6 +19,8 @@ BESIDE_THE_CLONE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # On a busy machine an example may take any time; how long one takes is for the benchmarks.
 settings.register_profile("untimed", settings(), deadline=None)
+# For `make quick`.
+settings.register_profile("quick", settings(), deadline=None, max_examples=20)
 settings.load_profile("untimed")
 
 

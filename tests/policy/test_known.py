@@ -46,6 +46,7 @@ def changed(text: str, random: Random, share: float) -> str:
     return "".join(random.choice("【】退订回复R0五折码，[ ") if random.random() < share else one for one in text)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(), share=st.sampled_from([0.0, 0.0, 0.01, 0.1]))
 def test_every_message_gets_the_verdict_of_one_that_is_read(office: Office, seed: int, share: float) -> None:

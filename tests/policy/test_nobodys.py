@@ -55,6 +55,7 @@ def test_it_is_told_so(office: Office) -> None:
     assert not fast.engine.is_nobodys("APPLE商店".encode("utf-16-be"))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(
     st.one_of(st.sampled_from(NUMBERS), st.from_regex("1[0-9]{2,12}", fullmatch=True)),
