@@ -112,25 +112,15 @@ def label_of(a: Account, port: PortGrant, grant: Grant) -> bytes:
     return grant.label
 
 
-def with_number(label: bytes, a: Account, number: str) -> bytes:
+def with_number(found: bytes, a: Account, number: str) -> bytes:
     """A label of no port and no number, with this number."""
     if a.label_start == 0:
-        # Behind account, enterprise and an empty port.
-        a.label_start = len(label_start(a.system_id, a.enterprise))
+        # The last five octets of one without names: number, holder, signature, owner, and the charset.
+        a.label_start = len(label(a.system_id, a.enterprise, "", "", "", "", "")) - 5
     b = BytesWriter()
-    b.write(label[: a.label_start])
+    b.write(found[: a.label_start])
     _pack_text(b, number)
-    b.write(label[a.label_start + 1 :])
-    return b.getvalue()
-
-
-def label_start(account: str, enterprise: str) -> bytes:
-    """The octets of a label of no port before its number."""
-    b = BytesWriter()
-    b.append(0x98)
-    _pack_text(b, account)
-    _pack_text(b, enterprise)
-    _pack_text(b, "")
+    b.write(found[a.label_start + 1 :])
     return b.getvalue()
 
 
