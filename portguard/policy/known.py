@@ -15,7 +15,7 @@ from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr
 
 from portguard.policy.grant import NO_GRANT, NO_PORT, Account, Bucket
-from portguard.sms.text import OPEN
+from portguard.sms.text import OPEN, stands_at
 
 # A text shorter than this is not remembered: too little to tell slots by.
 _LEAST: Final = 32
@@ -84,7 +84,8 @@ class KnownTexts:
         if (
             known.account is a
             and len(known.text) == end - start
-            and same(buf, number_start, number_end, known.number)
+            and len(known.number) == number_end - number_start
+            and stands_at(buf, number_start, known.number)
             and alike(buf, start, known.text, known.head, known.tail)
         ):
             return known
@@ -138,23 +139,6 @@ def look(buf: bytes, start: i64, end: i64, number_end: i64) -> i64:
 def mixed(h: i64, word: i64) -> i64:
     """One more word in a hash of 31 bits. Eight digits, which are 0x3n each, keep all that they say."""
     return ((h ^ ((word ^ (word >> 28)) & 0x7FFFFFFF)) * _MULTIPLIER >> 11) & 0x7FFFFFFF
-
-
-def same(buf: bytes, start: i64, end: i64, octets: bytes) -> bool:
-    """Is buf[start:end] these octets?"""
-    size: i64 = len(octets)
-    if size != end - start:
-        return False
-    pos: i64 = 0
-    while pos + 8 <= size:
-        if read_i64_be(buf, start + pos) != read_i64_be(octets, pos):
-            return False
-        pos += 8
-    while pos < size:
-        if buf[start + pos] != octets[pos]:
-            return False
-        pos += 1
-    return True
 
 
 def closes(units: i64) -> bool:

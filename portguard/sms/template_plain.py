@@ -8,14 +8,14 @@ Compiled; texts are UTF-16BE octets.
 
 from typing import Final
 
-from librt.strings import BytesWriter, read_i16_be, read_i64_be, write_i16_be
+from librt.strings import BytesWriter, read_i16_be, write_i16_be
 from librt.vecs import vec
 from mypy_extensions import i16, i64
 
 from portguard.sms.category import MARKETING
 from portguard.sms.lexicon import Lexicon
 from portguard.sms.template_index import BEGINNING, Index
-from portguard.sms.text import ASCII_CLOSE, ASCII_OPEN, CLOSE, OPEN, SPACE
+from portguard.sms.text import ASCII_CLOSE, ASCII_OPEN, CLOSE, OPEN, SPACE, stands_at
 
 UNFIT: Final = -1
 UNSURE: Final = -2
@@ -203,23 +203,6 @@ def goes_on(unit: i64, after: i64) -> bool:
     if 0x30 <= after <= 0x39 or 0x61 <= after <= 0x7A or 0x41 <= after <= 0x5A:
         return True
     return unit == _DOT and (after > 0x7F or after == 0x5F)
-
-
-def stands_at(octets: bytes, pos: i64, piece: bytes) -> bool:
-    """Is `piece` at `pos`?"""
-    size: i64 = len(piece)
-    if pos < 0 or pos + size > len(octets):
-        return False
-    at: i64 = 0
-    while at + 8 <= size:
-        if read_i64_be(octets, pos + at) != read_i64_be(piece, at):
-            return False
-        at += 8
-    while at < size:
-        if octets[pos + at] != piece[at]:
-            return False
-        at += 1
-    return True
 
 
 def where(octets: bytes, start: i64, piece: bytes) -> i64:

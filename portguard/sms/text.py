@@ -329,3 +329,20 @@ def holds_usual_hint(raw: bytes) -> bool:
                         return True
         pos -= 2
     return False
+
+
+def stands_at(octets: bytes, pos: i64, piece: bytes) -> bool:
+    """Is `piece` at `pos`?"""
+    size: i64 = len(piece)
+    if pos < 0 or pos + size > len(octets):
+        return False
+    at: i64 = 0
+    while at + 8 <= size:
+        if read_i64_be(octets, pos + at) != read_i64_be(piece, at):
+            return False
+        at += 8
+    while at < size:
+        if octets[pos + at] != piece[at]:
+            return False
+        at += 1
+    return True
