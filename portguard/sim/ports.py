@@ -1,7 +1,8 @@
-"""Ports for what is started on one machine, to be played with or tested: nobody may be given one twice."""
+"""Ports for what is started on one machine, to be played with or tested: nobody is given one twice."""
 
 import secrets
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -9,15 +10,39 @@ from typing import Final
 # have the port before the one who asked for it listens there.
 FIRST: Final = 10_000
 LAST: Final = 32_000
-TRIES: Final = 1000
+BLOCK: Final = 50
+
+
+def _blocks() -> Iterator[int]:
+    """First ports of blocks, from one taken by lot. This process listens there while it lives: the block is its own."""
+    blocks = (LAST - FIRST) // BLOCK
+    start = secrets.randbelow(blocks)
+    for number in range(blocks):
+        first = FIRST + (start + number) % blocks * BLOCK
+        with suppress(OSError):
+            socket.create_server(("127.0.0.1", first)).detach()
+            yield first
+
+
+def _ports() -> Iterator[int]:
+    """Ports of blocks that no other process has, each once, as long as there are any."""
+    for first in _blocks():
+        for port in range(first + 1, first + BLOCK):
+            with suppress(OSError):
+                socket.create_server(("127.0.0.1", port)).close()
+                yield port
+
+
+_PORTS: Final = _ports()
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on, for somebody to listen on soon. Raises OSError."""
-    for _ in range(TRIES):
-        port = FIRST + secrets.randbelow(LAST - FIRST)
-        with suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise OSError(f"of {TRIES} ports between {FIRST} and {LAST} none is free on the loopback")
+    """A TCP port of the loopback that nobody listens on, for somebody to listen on soon.
+
+    It was not given out before by this process, and is not given out by another one meanwhile: between the question
+    and the listener lies a start, and tests run side by side. Raises OSError when all are given out.
+    """
+    port = next(_PORTS, None)
+    if port is None:
+        raise OSError(f"the ports of the loopback from {FIRST} to {LAST} are all given out")
+    return port
