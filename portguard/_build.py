@@ -80,7 +80,7 @@ class CompiledModules(build_ext):
             target_dir=self.build_temp,
         )
         for extension in extensions:
-            extension.extra_compile_args += flags()
+            extension.extra_compile_args = [*extension.extra_compile_args, *flags()]  # one list is in all of them
         return extensions
 
     def _why_not(self) -> str | None:

@@ -7,6 +7,7 @@ equal images, so that a restart maps what the last run built.
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import sys
@@ -19,6 +20,7 @@ import msgspec
 import portguard
 from portguard.admin.comparison import Comparison
 from portguard.daemon.child import how, own_environment
+from portguard.daemon.process import cpu_seconds, give_priority, wants_processor
 from portguard.daemon.state import StateFolder
 from portguard.registry.content import Digests, content_digest
 from portguard.registry.edit import Edit
@@ -29,6 +31,11 @@ LONGEST_RESULT = 4 * 1024 * 1024
 BUILD_SECONDS = 3600.0
 # Beside the time that a comparison may take by its task: its start, and the rows.
 COMPARE_SECONDS = 600.0
+# One that runs where nobody else wants to is content with less than this part of a processor for so many seconds.
+PATIENCE_SECONDS = 5.0
+PATIENCE_SHARE = 0.1
+
+log = logging.getLogger("portguard.daemon")
 
 T = TypeVar("T")
 Heard = Callable[[str], None]
@@ -106,6 +113,7 @@ async def _printed(
     )
     # Before it has imported anything: even that would hold messages up.
     give_priority(process.pid, priority)
+    patience = asyncio.create_task(_patient(process.pid, what)) if priority == "idle" else None
     try:
         async with asyncio.timeout(seconds):
             assert process.stdout is not None
@@ -115,9 +123,10 @@ async def _printed(
             )
             code = await process.wait()
     except TimeoutError:
-        hint = "; where no processor is ever idle, registry.priority = \"low\"" if priority == "idle" else ""
-        raise BuildBroken(f"the {what} took longer than {seconds:.0f} s and was ended{hint}") from None
+        raise BuildBroken(f"the {what} took longer than {seconds:.0f} s and was ended") from None
     finally:
+        if patience is not None:
+            patience.cancel()
         if process.returncode is None:
             process.kill()
             await process.wait()
@@ -129,15 +138,21 @@ async def _printed(
         raise BuildBroken(f"the process of the {what} ended {how(code)}: {reason}") from None
 
 
-def give_priority(pid: int, name: str) -> None:
-    """Of a process of ours: `normal` as it is; `low`: nice 19, some percent of a busy processor; `idle`: what nobody
-    else wants. Whoever wakes up beside an idle one runs at once; beside one that is only nice it may wait for
-    milliseconds, and so would messages."""
-    if name == "normal":
-        return
-    with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, pid, 19)
-        os.sched_setscheduler(pid, os.SCHED_IDLE if name == "idle" else os.SCHED_BATCH, os.sched_param(0))
+async def _patient(pid: int, what: str) -> None:
+    """See to one that runs where nobody else wants to: once it has starved it becomes `low`. Where no processor is ever
+    idle, what the administrators changed would never come into force."""
+    with contextlib.suppress(OSError):  # it has ended, or this is no Linux
+        used = cpu_seconds(pid)
+        while True:
+            await asyncio.sleep(PATIENCE_SECONDS)
+            before, used = used, cpu_seconds(pid)
+            if used - before < PATIENCE_SECONDS * PATIENCE_SHARE and wants_processor(pid):
+                give_priority(pid, "low")
+                if os.sched_getscheduler(pid) == os.SCHED_IDLE:
+                    log.warning(f"the {what} gets no processor: registry.priority = \"low\" gives it some")
+                else:
+                    log.info(f"the {what} got no processor, it has low priority now")
+                return
 
 
 async def _once(octets: bytes) -> AsyncIterator[bytes]:

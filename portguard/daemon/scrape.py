@@ -1,20 +1,15 @@
 """What /metrics shows: what this process knows itself, and what the workers count, added up."""
 
-import os
-import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from portguard.daemon.acceptor import Acceptor
+from portguard.daemon.process import cpu_seconds, open_descriptors, resident_bytes
 from portguard.daemon.reload import Reloader
 from portguard.daemon.wiring import CONNECTIONS_REFUSED
 from portguard.daemon.workers import Workers
 from portguard.telemetry.sources import Sources
 
 Labelled = Iterable[tuple[tuple[str, ...], float]]
-
-_TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def registry_metrics_of(reloader: Reloader, metrics: Sources) -> None:
@@ -61,28 +56,6 @@ def acceptor_metrics_of(acceptor: Acceptor, metrics: Sources) -> None:
         "connections_refused", CONNECTIONS_REFUSED, ("reason",),
         lambda: (((reason,), float(count)) for reason, count in acceptor.listener.refused.items()),
     )
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process. Raises OSError when it has gone."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def running_seconds(pid: int) -> float:
-    """How long a process has been running. Raises OSError when it has gone."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / _TICKS
-
-
-def resident_bytes(pid: int) -> float:
-    """Resident memory of a process. Raises OSError when it has gone."""
-    return float(int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * _PAGE)
-
-
-def open_descriptors(pid: int) -> float:
-    """How many descriptors a process has open. Raises OSError when it has gone."""
-    return float(sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def _of_each(workers: Workers, read: Callable[[int], float]) -> Labelled:

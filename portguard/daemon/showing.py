@@ -19,7 +19,7 @@ from portguard.daemon import snapshot as s
 from portguard.daemon.control import Request
 from portguard.daemon.desk import Desk
 from portguard.daemon.orders import Session
-from portguard.daemon.scrape import cpu_seconds, resident_bytes, running_seconds
+from portguard.daemon.process import cpu_seconds, resident_bytes, running_seconds
 from portguard.daemon.wiring import build_facts
 from portguard.evidence.reader import Reader
 from portguard.evidence.rows import VIOLATION

@@ -10,7 +10,7 @@ class RegistryOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`path`: the folder of tables. `watch`: reload when a file in it changes, once it was quiet for `settle_ms`.
 
     `priority`: of the processes that build and compare revisions while one serves; idle: they run where nothing else
-    wants to, low: they get some percent of a busy processor, for machines that are never idle."""
+    wants to, and are low once they have starved for some seconds; low: they get some tenth of a busy processor."""
 
     path: Path
     watch: bool = True

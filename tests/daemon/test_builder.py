@@ -2,15 +2,17 @@
 
 import asyncio
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from portguard.daemon import builder
-from portguard.daemon.builder import BuildBroken, build, compare, give_priority
+from portguard.daemon.builder import BuildBroken, build, compare
+from portguard.daemon.process import LOW_NICE, give_priority
 from portguard.daemon.state import StateFolder
 from tests.registry.folder import sound, write
 from tests.registry.generate import generate
@@ -36,7 +38,7 @@ async def test_how_far_a_build_is_comes_in_while_it_works(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("priority", "policy", "nice"), [("normal", "OTHER", 0), ("low", "BATCH", 19), ("idle", "IDLE", 19)]
+    ("priority", "policy", "nice"), [("normal", "OTHER", 0), ("low", "BATCH", LOW_NICE), ("idle", "IDLE", LOW_NICE)]
 )
 def test_how_a_process_of_ours_gives_way(priority: str, policy: str, nice: int) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
@@ -49,14 +51,54 @@ def test_how_a_process_of_ours_gives_way(priority: str, policy: str, nice: int) 
     give_priority(process.pid, priority)
 
 
-@pytest.mark.parametrize(("priority", "hint"), [("idle", 'registry.priority = "low"'), ("low", "was ended")])
-async def test_what_gets_no_processor_says_what_to_do(
-    priority: str, hint: str, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def busy_processor() -> Iterator[subprocess.Popen[bytes]]:
+    """One processor for this process and what it starts, and somebody who wants all of it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    yield process
+    process.kill()
+    process.wait()
+    os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize("may", [True, False], ids=["permitted", "not permitted"])
+async def test_a_build_that_gets_no_processor_gives_way_no_longer(
+    may: bool, tmp_path: Path, busy_processor: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(builder, "PATIENCE_SECONDS", 0.3)
+    if not may:
+        monkeypatch.setattr(builder, "give_priority", only_lower)
+    elif os.geteuid() != 0 and resource.getrlimit(resource.RLIMIT_NICE)[0] < 20 - LOW_NICE:
+        pytest.skip("only root, or LimitNICE=+10, may lift a process")
+    state = StateFolder(tmp_path / "state")
+    state.open()
+    folder = write(tmp_path / "sound", sound())
+    building = asyncio.create_task(build(folder, state, "Asia/Shanghai", "86", priority="idle"))
+    said = f"the build {'got no processor, it has low priority now' if may else 'gets no processor: registry.priority'}"
+    while said not in caplog.text:
+        assert not building.done(), "it was done before it starved"
+        await asyncio.sleep(0.05)
+    busy_processor.kill()
+    assert (await building).revision
+    assert caplog.text.count("no processor") == 1
+    state.close()
+
+
+def only_lower(pid: int, name: str) -> None:
+    """What a kernel does that does not permit more: one may become idle, and stays so."""
+    if name == "idle":
+        give_priority(pid, name)
+
+
+async def test_a_comparison_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never() -> AsyncIterator[bytes]:
         yield b""
         await asyncio.sleep(60)
 
     monkeypatch.setattr(builder, "COMPARE_SECONDS", 0.1)
-    with pytest.raises(BuildBroken, match=f"the comparison took longer than 0 s.*{hint}$"):
-        await compare(never(), 0.0, priority)
+    with pytest.raises(BuildBroken, match="the comparison took longer than 0 s and was ended"):
+        await compare(never(), 0.0, "idle")
