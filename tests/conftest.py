@@ -14,6 +14,7 @@ from hypothesis import settings
 from portguard.flavour import flavour
 
 IN_CI = os.environ.get("CI") == "true"
+LONGEST = ("test_benchmarks", "e2e", "daemon", "cli", "complaints")
 BESIDE_THE_CLONE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -34,6 +35,16 @@ def pytest_configure() -> None:
 def pytest_report_header() -> str:
     """Names the flavour on top of the report."""
     return f"portguard: {flavour()}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take long begin: processes side by side would wait for one that began last."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    room = item.path.relative_to(Path(__file__).parent).parts[0].removesuffix(".py")
+    return LONGEST.index(room) if room in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session")

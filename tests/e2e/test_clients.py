@@ -152,7 +152,7 @@ def test_500_in_flight(between: Between, client: Client) -> None:
 
 
 def test_unbind_reaches_the_smsc(between: Between, client: Client) -> None:
-    unbinds, sessions = len(between.smsc.events("unbind")), between.daemon.metric("portguard_sessions")
+    unbinds, sessions = len(between.smsc.all_events("unbind")), between.daemon.metric("portguard_sessions")
     client.bind(between.daemon.port, "star")
     client.unbind()
     until(lambda: len(between.smsc.events("unbind")) == unbinds + 1, "the unbind at the SMSC")
@@ -161,7 +161,7 @@ def test_unbind_reaches_the_smsc(between: Between, client: Client) -> None:
 
 def test_deliveries_pass(between: Between, client: Client) -> None:
     client.bind(between.daemon.port, "star")
-    session = between.smsc.events("bind", system_id="star")[-1]["session"]
+    session = between.smsc.all_events("bind", system_id="star")[-1]["session"]
     between.smsc.deliver(session, t.NORTHERN, t.OWN, "你好".encode("utf-16-be"))
     until(client.deliveries, "the delivery")
     until(lambda: between.smsc.events("deliver_sm_resp", session=session, status=0), "its answer")
@@ -172,7 +172,7 @@ def test_binds_that_are_not_on_file(between: Between, client: Client, system_id:
     with pytest.raises(BindRefused) as refused:
         client.bind(between.daemon.port, system_id)
     assert refused.value.status in {ESME_RINVSYSID, UNSAID}
-    assert not between.smsc.events("bind", system_id=system_id)
+    assert not between.smsc.all_events("bind", system_id=system_id)
 
 
 def test_the_smscs_refusal_of_a_bind_passes(between: Between, client: Client) -> None:

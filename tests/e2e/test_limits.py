@@ -36,7 +36,7 @@ def test_networks(between: Between, make_client: MakeClient) -> None:
         make_client("node-smpp").bind(between.daemon.port, "inside")
     assert refused.value.status == c.ESME_RBINDFAIL
     make_client("node-smpp").bind(between.daemon.port, "local")
-    assert not between.smsc.events("bind", system_id="inside")
+    assert not between.smsc.all_events("bind", system_id="inside")
 
 
 def test_max_connections(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:

@@ -45,15 +45,19 @@ class NodeSmsc:
         return [_received(event) for event in list(self.process.events) if event["event"] == "message"]
 
     def all_received(self) -> list[Received]:
-        """Every message that it has received by now: it is asked, while it lives, so that none is still untold."""
-        if self.process.running():
-            self._told("tell", "told")
+        """Every message that it has received by now: none is still untold."""
+        self._tell()
         return self.received()
 
     def events(self, name: str, **fields: Any) -> list[Event]:
         """Every event of that name whose fields are these."""
         wanted = {"event": name, **fields}
         return [event for event in list(self.process.events) if wanted.items() <= event.items()]
+
+    def all_events(self, name: str, **fields: Any) -> list[Event]:
+        """Every such event that has happened by now: none is still untold."""
+        self._tell()
+        return self.events(name, **fields)
 
     def wait_received(self, count: int, seconds: float = 10.0) -> list[Received]:
         """The messages, once there are `count`."""
@@ -90,6 +94,11 @@ class NodeSmsc:
     def kill(self) -> None:
         """Ends the process: its connections break, and its port refuses."""
         self.process.end()
+
+    def _tell(self) -> None:
+        """Returns once it has told of everything so far; it is asked, while it lives."""
+        if self.process.running():
+            self._told("tell", "told")
 
     def _told(self, order: str, reply: str, **more: Any) -> None:
         before = len(self.events(reply))
