@@ -4,7 +4,9 @@ Named in pyproject.toml and loaded by file name, so it imports nothing of portgu
 missing Python.h makes the build fall back to interpreted; any other failure fails it, since an operator who believes
 to run compiled code must not run something ten times slower. `portguard version` and `run` name the flavour.
 
-PORTGUARD_BUILD=interpreted forbids compiling; PORTGUARD_BUILD=compiled forbids the fallback.
+PORTGUARD_BUILD=interpreted forbids compiling; PORTGUARD_BUILD=compiled forbids the fallback. PORTGUARD_PROFILE=FOLDER,
+for GCC, is a build in two steps: while the folder has no profile it makes a library that writes one there when it runs,
+afterwards one that is laid out by it (`make trained`).
 """
 
 import os
@@ -80,7 +82,9 @@ class CompiledModules(build_ext):
             target_dir=self.build_temp,
         )
         for extension in extensions:
-            extension.extra_compile_args = [*extension.extra_compile_args, *flags()]  # one list is in all of them
+            # One list is in all of them.
+            extension.extra_compile_args = [*extension.extra_compile_args, *flags()]
+            extension.extra_link_args = [*extension.extra_link_args, *profile_flags()]
         return extensions
 
     def _why_not(self) -> str | None:
@@ -98,7 +102,20 @@ class CompiledModules(build_ext):
 def flags() -> list[str]:
     """What is asked of the C compiler beside what Python was built with: nobody replaces our functions when the library
     is loaded, so calls among them need no detour and small ones can be made part of their callers."""
-    return [] if sys.platform == "win32" else ["-fno-semantic-interposition", "-fvisibility=hidden", "-fno-plt"]
+    if sys.platform == "win32":
+        return []
+    return ["-fno-semantic-interposition", "-fvisibility=hidden", "-fno-plt", *profile_flags()]
+
+
+def profile_flags() -> list[str]:
+    """Those of the two steps of a build by profile; none unless PORTGUARD_PROFILE asks for it."""
+    folder = os.environ.get("PORTGUARD_PROFILE", "")
+    if not folder:
+        return []
+    if not any(Path(folder).glob("*.gcda")):
+        return [f"-fprofile-generate={folder}", "-fprofile-update=single"]
+    # What traffic did not come by is left as it is; so is a module that has nothing to run.
+    return [f"-fprofile-use={folder}", "-fprofile-partial-training", "-Wno-missing-profile"]
 
 
 def missing_tool() -> str | None:

@@ -101,3 +101,27 @@ def test_a_module_that_is_not_there_fails_the_build(project: Path) -> None:
     status, output, _ = build(project, PORTGUARD_BUILD="")
     assert status != 0
     assert "names modules that are not there: portguard/one.py" in output
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
+def test_it_compiles_once_more_for_what_was_run(project: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "profile"
+    profile.mkdir()
+    asked = {"PORTGUARD_BUILD": "compiled", "PORTGUARD_PROFILE": str(profile)}
+    status, output, _ = build(project, **asked)
+    assert status == 0, output
+    assert not list(profile.iterdir())
+    (wheel,) = (project / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    subprocess.run(
+        [sys.executable, "-c", "from portguard import one\nassert one.__file__.endswith('.so')\none.one()"],
+        cwd=tmp_path / "installed", env={**os.environ, "PYTHONPATH": "."}, check=True,
+    )
+    assert list(profile.glob("*__native_portguard.gcda"))
+    for made in ("build", "dist"):
+        shutil.rmtree(project / made)
+    status, output, libraries = build(project, **asked)
+    assert status == 0, output
+    assert f"-fprofile-use={profile}" in output
+    assert [name.split(".")[0] for name in sorted(libraries)] == ["portguard/one", "portguard__mypyc"]
