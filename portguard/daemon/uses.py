@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from time import time
@@ -17,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from portguard.daemon.state import replace_file
+from portguard.daemon.state import replace_file, set_aside
 
 Used = tuple[bytes, int, int]
 
@@ -107,8 +108,11 @@ class Uses:
         except FileNotFoundError:
             return
         except (OSError, msgspec.DecodeError) as error:
+            path = self._path
+            with suppress(OSError):  # a folder that nobody may write to: writing will say so
+                path = set_aside(self._path)
             log.error("what was used of daily caps cannot be read and begins anew", extra={
-                "path": str(self._path), "reason": str(error),
+                "path": str(path), "reason": str(error),
             })  # fmt: skip
             return
         for key, day, count in rows:

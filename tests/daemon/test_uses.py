@@ -78,6 +78,12 @@ def test_a_broken_file_is_said_and_begins_anew(path: Path, octets: bytes, caplog
         found = uses(path)
     assert "begins anew" in caplog.text
     assert list(found.pages(1)) == []
+    # It is kept for whoever can read it, and so is the next one.
+    assert path.with_name("uses.msgpack.broken-1").read_bytes() == octets
+    path.write_bytes(octets)
+    uses(path)
+    assert path.with_name("uses.msgpack.broken-2").exists()
+    assert not path.exists()
 
 
 async def test_a_file_that_cannot_be_written_is_tried_again(path: Path, caplog: pytest.LogCaptureFixture) -> None:
