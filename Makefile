@@ -70,7 +70,10 @@ $(TRAINED)/ready: pyproject.toml $(SOURCES) benchmarks/training.py | $(VENV)/rea
 	$(PYTHON) -m venv $(TRAINED)
 	$(call profiled)
 	$(TRAINED)/bin/python -m pip install --quiet "$$(ls dist/*.whl)[test]"
+	@rm -rf dist # nobody should install one that counts
 	$(TRAINED)/bin/python benchmarks/training.py
+	@test -n "$$(ls $(PROFILE)/*.gcda 2>/dev/null)" \
+		|| { echo 'the compiler left no profile: make trained needs GCC (CC=gcc), make wheel any compiler'; exit 1; }
 	$(call profiled)
 	$(TRAINED)/bin/python -m pip install --quiet --no-deps --force-reinstall dist/*.whl
 	rm -rf $(PROFILE)
