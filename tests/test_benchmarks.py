@@ -1,5 +1,6 @@
 """The benchmark programs run, and what they send is what their registry permits: both ends compare every octet."""
 
+import ast
 import asyncio
 import json
 import os
@@ -34,6 +35,16 @@ def run(program: str, *arguments: str) -> str:
 def test_the_engine_permits_and_refuses_what_it_should(tmp_path: Path) -> None:
     run("engine.py", "--seconds", "0.01", "--rows", "10", "--messages", "800", "--json", str(tmp_path / "engine.json"))
     assert json.loads((tmp_path / "engine.json").read_text())["us_a_message"]["scan and judge"] > 0
+
+
+def test_what_the_compiler_is_shown_is_mostly_permitted() -> None:
+    printed = run("training.py", "--messages", "3000")
+    sent, _, counts = printed.partition(": ")[2].partition(" messages in ")
+    found = ast.literal_eval(counts.partition(", ")[2])
+    assert int(sent) == sum(found.values()) >= 3000
+    assert found["allow"] > int(sent) / 2
+    assert found["reject"] > 0
+    assert found["tag"] > 0
 
 
 def test_the_ledger_finds_what_it_imported(tmp_path: Path) -> None:
