@@ -20,7 +20,7 @@ CORE = ["smpp", "sms", "registry", "policy", "relay"]
 ADAPTERS = ["consent", "complaints", "evidence", "net", "telemetry", "mqtt", "admin", "settings"]
 OUTSIDE = ["daemon", "cli"]
 # What knows no room, and so may be asked by those that are not on the path of a message.
-TOP = {"", "_compiled", "flavour"}
+TOP = {"", "_compiled", "aside", "flavour"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(CORE[: place + 1]) for place, room in enumerate(CORE)},
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "_compiled": set(),
     "_build": set(),
+    "aside": set(),
     "flavour": {"_compiled"},
 }
 IO_PACKAGES = {"asyncio", "uvloop", "socket", "ssl", "threading", "multiprocessing", "prometheus_client"}

@@ -17,6 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from portguard.aside import set_aside
+
 PORT: Final = "port"
 SIGNATURE: Final = "signature"
 KINDS: Final = (SIGNATURE, PORT)
@@ -133,7 +135,7 @@ class Store:
         except sqlite3.DatabaseError:
             if readonly:
                 raise
-            self.set_aside = _set_aside(self.path)
+            self.set_aside = set_aside(self.path)
             return _connect(self.path, readonly)
 
     def close(self) -> None:
@@ -300,11 +302,3 @@ def _connect(path: Path, readonly: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _set_aside(path: Path) -> Path:
-    n = next(n for n in range(1, 1_000_000) if not path.with_name(f"{path.name}.broken-{n}").exists())
-    for suffix in ("-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).replace(path.with_name(f"{path.name}.broken-{n}{suffix}"))
-    return path.replace(path.with_name(f"{path.name}.broken-{n}"))

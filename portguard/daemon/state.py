@@ -15,7 +15,6 @@ import fcntl
 import os
 import secrets
 import stat
-from itertools import count
 from pathlib import Path
 from typing import TextIO
 
@@ -122,12 +121,6 @@ class StateFolder:
             return msgspec.json.decode(self._prepared.read_bytes(), type=dict[str, str])
         except (OSError, msgspec.DecodeError):
             return {}
-
-
-def set_aside(path: Path) -> Path:
-    """Where a broken file of that name is kept from now on, for whoever can still read it. Raises OSError."""
-    numbers = (path.with_name(f"{path.name}.broken-{number}") for number in count(1))
-    return path.replace(next(name for name in numbers if not name.exists()))
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from portguard.daemon.state import replace_file, set_aside
+from portguard.aside import set_aside
+from portguard.daemon.state import replace_file
 
 Used = tuple[bytes, int, int]
 

@@ -15,7 +15,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from portguard.evidence.traffic_file import COLUMNS, HOUR, TrafficError, connect, set_aside, totals_question
+from portguard.aside import set_aside
+from portguard.evidence.traffic_file import COLUMNS, HOUR, TrafficError, connect, totals_question
 from portguard.policy.tally import TallyRow
 
 # As the journal has it.

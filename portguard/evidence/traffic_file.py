@@ -7,7 +7,6 @@
 Rows of one hour lie together, so that writing the present one and dropping an old one touch few pages.
 """
 
-import contextlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,15 +59,6 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def set_aside(path: Path) -> Path:
-    """Give a broken database another name, and its companions theirs; returns the name."""
-    n = next(n for n in range(1, 1_000_000) if not path.with_name(f"{path.name}.broken-{n}").exists())
-    for suffix in ("-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).replace(path.with_name(f"{path.name}.broken-{n}{suffix}"))
-    return path.replace(path.with_name(f"{path.name}.broken-{n}"))
 
 
 def totals_question(
