@@ -1,12 +1,12 @@
 """Micro-batches: after a poll that brought data the process sleeps a little, so that the next poll brings more.
 
 A message costs mostly wake-ups, reads and writes; of messages that come in one read, only the first pays those. Polls
-are kept `period` apart: what came is handled and written, and what is left of the period is slept. Data that comes
+are kept a `period` apart: what came is handled and written, and what is left of the period is slept. Data that comes
 after a longer silence finds no sleep before it, so a quiet link waits for nothing.
 
-Nouns: a *window* is a stretch of milliseconds with sleeping on or off throughout; a *trial* compares windows of both
-kinds; between trials it *rests*, and looks every SLICE whether the traffic is still what was tried. The `Controller`
-decides, without a clock or a socket; `Batch` sleeps.
+Nouns: a *window* is a stretch of time with one period throughout; a *trial* compares windows of two periods, of which
+0, no sleeping, is one; between trials it *rests*, and looks every SLICE whether the traffic is still what was tried.
+The `Controller` decides, without a clock or a socket; `Batch` sleeps.
 """
 
 import asyncio
@@ -15,26 +15,33 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-PERIOD: Final = 800e-6
+PERIOD: Final = 1e-3
+# Where a PERIOD has MANY reads or more: so many connections share the traffic that a message may have its reads and
+# writes to itself.
+LONG_PERIOD: Final = 3.2e-3
+MANY: Final = 32
 # A sleep shorter than this is not worth its system call.
 _LEAST: Final = 30e-6
 _PR_SET_TIMERSLACK: Final = 29
 
-WINDOW: Final = 0.01
-# Off and on in turn; mirrored, so that a load that grows or falls meanwhile favours neither.
-TRIAL: Final = (False, True, True, False, True, False, False, True)
+# Of a window, in periods of the longer one of its trial.
+WINDOW: Final = 10
+# The first period and the second in turn; mirrored, so that a load that grows or falls meanwhile favours neither.
+TRIAL: Final = (0, 1, 1, 0, 1, 0, 0, 1)
 # After so many windows a trial is over if throughput has clearly fallen: senders that wait pay for every window.
 EARLY: Final = 3
 CLEARLY: Final = 0.3
-# Sleeping has to save this share of the CPU per octet, and may not cost more than that share of the throughput:
-# senders that wait for answers before they send on would be slowed down by it.
+# Sleeping has to save this share of the CPU per octet, and sleeping longer that share of what is left; it may not cost
+# more than LOSS of the throughput: senders that wait for answers before they send on would be slowed down by it.
 SAVING: Final = 0.2
+MORE: Final = 0.1
 LOSS: Final = 0.1
 # Below so many reads a second there is nothing to save.
 QUIET: Final = 1000.0
 # While it sleeps: where throughput is lower by this share than it was without, it is tried again at once.
 FALLEN: Final = 0.25
-ON_SECONDS: Final = 1.0
+# Rests, the first and the longest; each is twice the one before while trials end alike.
+ON_SECONDS: Final = (2.0, 8.0)
 OFF_SECONDS: Final = (0.5, 16.0)
 # After quiet.
 FIRST_SECONDS: Final = 0.1
@@ -44,18 +51,24 @@ CHANGED: Final = 2.0
 
 
 class Controller:
-    """Is sleeping worth it? Call `step` when the seconds it returned the last time are over; `on` says what to do."""
+    """Is sleeping worth it? Call `step` when the seconds it returned the last time are over; `period` says what to
+    do."""
 
     def __init__(self) -> None:
-        self.on = False
-        self._rest = OFF_SECONDS[0]
+        self.period = 0.0
+        self._rest = 0.0
         self._left = FIRST_SECONDS
-        # Octets a second in the first slice after the trial.
+        # Octets a second in the first slice after the trial, and without sleeping.
         self._tried = -1.0
+        self._unslept = 0.0
+        # What the trial compares, and whether there was sleeping before it.
+        self._periods = (0.0, PERIOD)
         self._place = -1
+        self._slept = False
         self._seen = (0.0, 0.0, 0, 0)
         self._spent = [0.0, 0.0]
         self._octets = [0, 0]
+        self._reads = [0, 0]
         self._seconds = [0.0, 0.0]
 
     def step(self, now: float, cpu: float, octets: int, reads: int) -> float:
@@ -64,14 +77,14 @@ class Controller:
         seconds = max(now - before[0], 1e-9)
         if self._place < 0:
             return self._rested((octets - before[2]) / seconds, (reads - before[3]) / seconds, seconds)
-        kind = int(TRIAL[self._place])
+        kind = TRIAL[self._place]
         self._seconds[kind] += seconds
         self._spent[kind] += cpu - before[1]
         self._octets[kind] += octets - before[2]
+        self._reads[kind] += reads - before[3]
         self._place += 1
         if self._place < len(TRIAL) and not (self._place == EARLY and self._falls(CLEARLY)):
-            self.on = TRIAL[self._place]
-            return WINDOW
+            return self._window()
         return self._judge()
 
     def _rested(self, octets: float, reads: float, seconds: float) -> float:
@@ -79,55 +92,67 @@ class Controller:
         unless there is nothing to save."""
         self._left -= seconds
         if reads < QUIET:
-            self.on = False
-            self._rest, self._left = OFF_SECONDS[0], FIRST_SECONDS
+            self.period = 0.0
+            self._rest, self._left = 0.0, FIRST_SECONDS
             self._tried = -1.0
             return SLICE
-        if self.on and octets < (1 - FALLEN) * self._octets[0] / max(self._seconds[0], 1e-9):
+        if self.period and octets < (1 - FALLEN) * self._unslept:
             # Less comes than the trial saw without sleeping: noise misled it, or these senders wait for answers.
-            self._rest, self._left = OFF_SECONDS[0], 0.0
+            self._rest, self._left = 0.0, 0.0
         elif self._tried < 0.0:
             self._tried = octets
         elif not self._tried / CHANGED <= octets <= self._tried * CHANGED:
             # Where it sleeps, at once: who waits for answers may be the new one. Else not more often than this.
-            self._rest = OFF_SECONDS[0]
-            self._left = 0.0 if self.on else min(self._left, OFF_SECONDS[0])
+            self._rest = 0.0
+            self._left = 0.0 if self.period else min(self._left, OFF_SECONDS[0])
             self._tried = octets
         if self._left > 0.0:
             return SLICE
-        self._spent, self._octets, self._seconds = [0.0, 0.0], [0, 0], [0.0, 0.0]
+        self._slept = self.period > 0.0
+        return self._try(0.0, PERIOD)
+
+    def _try(self, one: float, other: float) -> float:
+        """Begin a trial of two periods."""
+        self._periods = (one, other)
+        self._spent, self._octets, self._reads, self._seconds = [0.0, 0.0], [0, 0], [0, 0], [0.0, 0.0]
         self._place = 0
-        self.on = TRIAL[0]
-        return WINDOW
+        return self._window()
+
+    def _window(self) -> float:
+        self.period = self._periods[TRIAL[self._place]]
+        return WINDOW * max(self._periods)
 
     def _judge(self) -> float:
-        """The end of a trial."""
+        """The end of a trial; of the first of two where longer sleeps may be worth it."""
         self._place = -1
+        first = self._periods[1] == PERIOD
+        self.period = self._periods[int(self._worth_it(SAVING if first or not self._periods[0] else MORE))]
+        if first:
+            self._unslept = self._octets[0] / self._seconds[0]
+            if not self._falls(LOSS) and self._reads[1] * PERIOD >= MANY * self._seconds[1]:
+                return self._try(self.period, LONG_PERIOD)
         self._tried = -1.0
-        self.on = self._worth_it()
-        if self.on:
-            self._rest = OFF_SECONDS[0]
-            self._left = ON_SECONDS
-        else:
-            self._left, self._rest = self._rest, min(self._rest * 2, OFF_SECONDS[1])
+        shortest, longest = ON_SECONDS if self.period else OFF_SECONDS
+        alike = self._slept == (self.period > 0.0)
+        self._left = self._rest = min(max(self._rest * 2, shortest), longest) if alike else shortest
         return SLICE
 
-    def _worth_it(self) -> bool:
-        off, on = self._octets
-        if not off or not on:
+    def _worth_it(self, saving: float) -> bool:
+        one, other = self._octets
+        if not one or not other:
             return False
-        return self._spent[1] / on <= (1 - SAVING) * self._spent[0] / off and not self._falls(LOSS)
+        return self._spent[1] / other <= (1 - saving) * self._spent[0] / one and not self._falls(LOSS)
 
     def _falls(self, share: float) -> bool:
-        """Is throughput with sleeping lower by more than this share?"""
-        off, on = (octets / seconds for octets, seconds in zip(self._octets, self._seconds, strict=True))
-        return on < (1 - share) * off
+        """Is throughput with the second period lower by more than this share?"""
+        one, other = (octets / seconds for octets, seconds in zip(self._octets, self._seconds, strict=True))
+        return other < (1 - share) * one
 
 
 class Batch:
     """Sleeps for one event loop. Every leg that has read something says so with `arrived`.
 
-    `microseconds`: the period; 0: never; None: PERIOD, while the Controller finds it worth it.
+    `microseconds`: the period; 0: never; None: as the Controller finds it worth it.
     """
 
     def __init__(
@@ -136,10 +161,9 @@ class Batch:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.on = bool(microseconds)
+        self.period = (microseconds or 0) / 1e6
         self.octets = 0
         self.reads = 0
-        self._period = PERIOD if microseconds is None else microseconds / 1e6
         self._controller = Controller() if microseconds is None else None
         self._wait = sleep
         self._clock = clock
@@ -157,7 +181,7 @@ class Batch:
 
     def stop(self) -> None:
         """Sleep no more."""
-        self.on = False
+        self.period = 0.0
         if self._timer is not None:
             self._timer.cancel()
 
@@ -166,18 +190,18 @@ class Batch:
         and written: what a callback wants done soon comes after the poll's other callbacks and their writes."""
         self.octets += octets
         self.reads += 1
-        if self.on and not self._armed and self._call_soon is not None:
+        if self.period and not self._armed and self._call_soon is not None:
             self._armed = True
             self._call_soon(self._sleep)
 
     def _sleep(self) -> None:
         self._armed = False
-        left = self._woke + self._period - self._clock()
+        left = self._woke + self.period - self._clock()
         if left > _LEAST:
             self._wait(left)
         self._woke = self._clock()
 
     def _step(self, controller: Controller) -> None:
         pause = controller.step(self._clock(), time.thread_time(), self.octets, self.reads)
-        self.on = controller.on
+        self.period = controller.period
         self._timer = asyncio.get_running_loop().call_later(pause, self._step, controller)

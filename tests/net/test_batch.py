@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portguard.net.batch import LOSS, QUIET, SAVING, Batch, Controller
+from portguard.net.batch import LOSS, MANY, MORE, PERIOD, QUIET, SAVING, Batch, Controller
 from portguard.net.options import SmscOptions
 from tests.net.loopback import echo, on_uvloop, proxy, smsc, until
 
@@ -16,13 +16,15 @@ from tests.net.loopback import echo, on_uvloop, proxy, smsc, until
 @dataclass
 class Load:
     """What a second of traffic brings and costs: `octets` and `reads` without sleeping, `cost` seconds of CPU an octet;
-    sleeping multiplies them. `noise` is the most by which a window differs from the average."""
+    sleeping multiplies them, by `cheaper` and, sleeping longer, by `longer` once more. `noise` is the most by which a
+    window differs from the average."""
 
     octets: float = 4e6
-    reads: float = 40_000.0
+    reads: float = 13_000.0
     cost: float = 1e-7
     throughput: float = 1.0
     cheaper: float = 1.0
+    longer: float = 1.0
     noise: float = 0.0
 
 
@@ -33,7 +35,7 @@ class World:
         self.controller = Controller()
         self.now = self.cpu = 0.0
         self.octets = [0.0, 0.0]
-        self.reads = self._all = 0.0
+        self.reads = self._all = self.long = 0.0
         self.seconds = [0.0, 0.0]
         self._pause = self.controller.step(0.0, 0.0, 0, 0)
         self._random = random.Random(seed)
@@ -42,19 +44,22 @@ class World:
         """Let that much time go by."""
         until_ = self.now + seconds
         while self.now < until_:
-            on = self.controller.on
+            on = self.controller.period > 0.0
+            long = self.controller.period > PERIOD
             octets = load.octets * self._pause * (load.throughput if on else 1.0) * self._noise(load)
             self.octets[on] += octets
             self._all += octets
             self.reads += load.reads * self._pause
-            self.cpu += octets * load.cost * (load.cheaper if on else 1.0) * self._noise(load)
+            cost = load.cost * (load.cheaper if on else 1.0) * (load.longer if long else 1.0)
+            self.cpu += octets * cost * self._noise(load)
             self.seconds[on] += self._pause
+            self.long += self._pause * long
             self.now += self._pause
             self._pause = self.controller.step(self.now, self.cpu, int(self._all), int(self.reads))
 
     def forget(self) -> None:
         """Count from here on."""
-        self.octets, self.seconds = [0.0, 0.0], [0.0, 0.0]
+        self.octets, self.seconds, self.long = [0.0, 0.0], [0.0, 0.0], 0.0
 
     def asleep(self) -> float:
         """Share of the time for which it slept between polls."""
@@ -85,6 +90,46 @@ def test_senders_that_wait_for_answers_keep_their_throughput(throughput: float, 
     load = Load(throughput=throughput, cheaper=cheaper, noise=0.03)
     world = World(seed)
     world.live(load, 5.0)
+    assert sum(world.octets) > 0.95 * load.octets * sum(world.seconds)
+
+
+def shared_by_many(cheaper: float, longer: float, throughput: float = 1.0) -> Load:
+    """Traffic over many connections."""
+    reads = 1.5 * MANY / PERIOD
+    return Load(reads=reads, cheaper=cheaper, longer=longer, throughput=throughput, noise=0.03)
+
+
+@given(st.floats(0.5, 1.3), st.floats(0.3, 0.55), st.integers())
+def test_over_many_connections_it_sleeps_longer(cheaper: float, longer: float, seed: int) -> None:
+    world = World(seed)
+    load = shared_by_many(cheaper, longer)
+    world.live(load, 3.0)
+    world.forget()
+    world.live(load, 60.0)
+    assert world.long > 0.9 * 60.0
+
+
+@given(st.floats(0.5, 0.7), st.floats(1 - MORE + 0.08, 1.5), st.integers())
+def test_longer_sleeps_that_save_no_more_are_not_kept(cheaper: float, longer: float, seed: int) -> None:
+    world = World(seed)
+    world.live(shared_by_many(cheaper, longer), 60.0)
+    assert world.long < 0.05 * 60.0
+    assert world.asleep() > 0.9
+
+
+@given(st.floats(0.3, 1.0), st.integers())
+def test_over_few_connections_it_never_sleeps_longer(cheaper: float, seed: int) -> None:
+    world = World(seed)
+    world.live(Load(cheaper=cheaper, longer=0.5, noise=0.03), 60.0)
+    assert world.long == 0.0
+
+
+@given(st.floats(0.05, 1 - LOSS - 0.05), st.integers())
+def test_over_many_connections_too_senders_that_wait_keep_their_throughput(throughput: float, seed: int) -> None:
+    load = shared_by_many(0.5, 0.5, throughput)
+    world = World(seed)
+    world.live(load, 10.0)
+    assert world.long == 0.0
     assert sum(world.octets) > 0.95 * load.octets * sum(world.seconds)
 
 
@@ -119,7 +164,7 @@ def test_quiet_links_never_sleep(reads: float, cheaper: float) -> None:
 def test_it_follows_a_load_that_changes(before: list[str], seed: int) -> None:
     loads = {
         "paced": Load(cheaper=0.5),
-        "waiting": Load(octets=3e7, reads=2e5, cheaper=0.5, throughput=0.4),
+        "waiting": Load(octets=3e7, reads=1e5, cheaper=0.5, throughput=0.4),
         "quiet": Load(octets=1e3, reads=10.0),
         "none": Load(octets=0.0, reads=0.0),
     }
@@ -138,7 +183,7 @@ def test_a_clock_that_stands_still_harms_nothing() -> None:
     controller = Controller()
     for _ in range(100):
         assert controller.step(1.0, 1.0, 1000, 1000) > 0
-    assert not controller.on
+    assert controller.period == 0.0
 
 
 class Slept:
