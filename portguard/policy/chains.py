@@ -7,8 +7,9 @@ way from a port's holder to an enterprise. Knows rows, and neither revisions nor
 from collections import deque
 from collections.abc import Sequence
 
-from portguard.policy.grant import FOREVER
-from portguard.registry.records import ACTIVE, Dated, SubleaseRecord
+from mypy_extensions import i64
+
+from portguard.registry.records import ACTIVE, NO_LIMIT, Dated, SubleaseRecord
 
 
 def in_force(row: Dated, at: float) -> bool:
@@ -17,29 +18,40 @@ def in_force(row: Dated, at: float) -> bool:
 
 
 class Window:
-    """From `since` until before `until` (epoch seconds), around `at`."""
+    """Around the instant `at`, in whole epoch seconds as rows have them: from `begins` until before `ends`."""
 
-    __slots__ = ("at", "since", "until")
+    __slots__ = ("_second", "at", "begins", "ends")
 
     def __init__(self, at: float) -> None:
         self.at = at
-        self.since: float = -FOREVER
-        self.until: float = FOREVER
+        self._second: i64 = int(at // 1.0)
+        self.begins: i64 = -NO_LIMIT
+        self.ends: i64 = NO_LIMIT
 
-    def look(self, row: Dated) -> None:
-        """Narrow to the dates of a row."""
-        at = self.at
-        begins, ends = float(row.valid_from), float(row.valid_until)
-        if begins > at:
-            if begins < self.until:
-                self.until = begins
-        elif begins > self.since:
-            self.since = begins
-        if ends <= at:
-            if ends > self.since:
-                self.since = ends
-        elif ends < self.until:
-            self.until = ends
+    def look(self, row: Dated) -> bool:
+        """Narrow to the dates of a row. Is it active, and inside them?"""
+        second = self._second
+        begins, ends = row.valid_from, row.valid_until
+        if begins > second:
+            if begins < self.ends:
+                self.ends = begins
+        elif begins > self.begins:
+            self.begins = begins
+        if ends <= second:
+            if ends > self.begins:
+                self.begins = ends
+        elif ends < self.ends:
+            self.ends = ends
+        return begins <= second < ends and row.status == ACTIVE
+
+    def narrow(self, since: float, until: float) -> None:
+        """To an answer that holds from `since` until before `until`."""
+        begins: i64 = int(since)
+        ends: i64 = int(until)
+        if begins > self.begins:
+            self.begins = begins
+        if ends < self.ends:
+            self.ends = ends
 
 
 def taken_from(subleases: Sequence[SubleaseRecord], enterprise: str, at: float) -> SubleaseRecord | None:

@@ -140,7 +140,8 @@ def tally_of(a: Account, port: PortGrant, grant: Grant, index: i64) -> Tally:
 
 
 class Tallies:
-    """The tallies that were touched since the last sweep, at most `most` of them: beyond it use is `lost`, counted."""
+    """The tallies that were touched since the last sweep, at most `most` of them: beyond it use is `lost`, counted.
+    With 0 nobody wants to know, and nothing is tallied."""
 
     def __init__(self, most: i64) -> None:
         self.most = most

@@ -94,7 +94,7 @@ class Engine(Reading):
             hits |= self.recipient(a, buf, s.dest_start, s.dest_end, s.dest_ton)
         grant = self.grant
         if grant.braking != self.brakes.changes:
-            self.brakes.fit(grant, self.port.number, len(self.port.port))
+            self.brakes.fit(grant, self.port.number, self.port.digits)
         if len(grant.brakes) > 0:
             # Only what nothing else stops uses a throttle's rate up, and only once.
             spends = not self.partial and not self.charged and hits & a.on & a.stop & ~self.soft == 0
@@ -209,6 +209,8 @@ class Engine(Reading):
         if action != ALLOW and self.records.on and not self.record(a, s, buf):
             return
         self.counters.count(action, self.rule, self.category)
+        if self.tallies.most == 0:
+            return
         tally = self.grant.tally
         if tally.index != self.index:
             tally = tally_of(a, self.port, self.grant, self.index)
@@ -248,7 +250,7 @@ class Engine(Reading):
     def label(self, a: Account, s: Scan, buf: bytes) -> bytes:
         """Whose message it was, for its record."""
         found = label_of(a, self.port, self.grant)
-        if len(self.port.number) > 0:
+        if len(self.port.source) > 0:
             return found
         # Nobody's number: its grant is that of all such, and it is put in where none stands.
         return with_number(found, a, buf[s.source_start : s.source_end].decode("latin-1"))

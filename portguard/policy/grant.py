@@ -13,7 +13,7 @@ from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
-from portguard.policy.terms import NO_REGIONS, Scope
+from portguard.policy.terms import NO_REGIONS, Scope, Use
 from portguard.sms.template import Templates
 
 # One bit a rule, in the order of judgement; a test holds them against the catalogue.
@@ -121,23 +121,27 @@ class Brake:
 
 _NO_BRAKES: Final[list[Brake]] = []
 _NO_TALLIES: Final[list[Tally]] = []
+_NO_USES: Final[list[Use]] = []
 
 
-# A hundred thousand of them are kept: none holds what could refer back to it, so the garbage collector walks none, and
-# what most of them do not have is shared.
+# Hundreds of thousands of them are kept: none holds what could refer back to it, so the garbage collector walks none,
+# what most of them do not have is shared, and names are kept as the octets they are looked for by.
 @mypyc_attr(acyclic=True)
 class Grant:
-    """What the registry says about a signature of an account on a number. `used`: since `Kept` last asked."""
+    """What the registry says about a signature of an account on a number. `name` is the signature's, in UTF-16BE;
+    `used`: since `Kept` last asked."""
 
-    def __init__(self, hits: i64, since: float, until: float, signature: str, enterprises: tuple[str, ...]) -> None:
+    def __init__(self, hits: i64, since: float, until: float, name: bytes, enterprises: tuple[str, ...]) -> None:
         self.hits = hits
         self.since = since
         self.until = until
-        self.signature = signature
+        self.name = name
         self.enterprises = enterprises
         self.registered = False
         self.used = False
         self.scopes: tuple[Scope, ...] = ()
+        # Of each scope what was counted against its cap on the day it was last asked about; none while no cap was.
+        self.uses = _NO_USES
         # Categories that some scope without region, hours or cap permits: nothing is left to judge for those.
         self.plain = NOTHING
         self.limited = False
@@ -153,6 +157,11 @@ class Grant:
         # As of the engine's `braking`.
         self.brakes = _NO_BRAKES
         self.braking: i64 = 0
+
+    @property
+    def signature(self) -> str:
+        """The signature, as it is on file where it is."""
+        return self.name.decode("utf-16-be", "surrogatepass")
 
     def is_foreign(self, other: "Grant") -> bool:
         """True when `other` is on file, and to no enterprise that has this one."""
@@ -234,20 +243,21 @@ class Brakes:
         return hits | self.soft
 
 
-NO_GRANT: Final = Grant(0, 1.0, 0.0, "", ())
+NO_GRANT: Final = Grant(0, 1.0, 0.0, b"", ())
 _NO_GRANTS: Final[dict[bytes, Grant]] = {}
 
 
 @mypyc_attr(acyclic=True)
 class PortGrant:
-    """What the registry says about an account on a number. `used`: since `Kept` last asked."""
+    """What the registry says about an account on a number, the octets of source_addr. `digits` of it are the registered
+    port, 0 where there is none; `used`: since `Kept` last asked."""
 
-    def __init__(self, hits: i64, since: float, until: float, number: str) -> None:
+    def __init__(self, hits: i64, since: float, until: float, source: bytes) -> None:
         self.hits = hits
         self.since = since
         self.until = until
-        self.number = number
-        self.port = ""
+        self.source = source
+        self.digits: i64 = 0
         self.holder = ""
         self.permits = EVERYTHING
         self.regions = NO_REGIONS
@@ -256,17 +266,28 @@ class PortGrant:
         # May some number under the port keep the first signature registered for it?
         self.keeps = False
         self.detail: object = None
-        # Most numbers have one signature, which stands here; the dicts are replaced when something is put in.
+        # Most numbers have one signature, which stands here and goes with the number; the dicts are replaced when
+        # something is put in.
         self.first_key = b""
         self.first = NO_GRANT
         self.signatures = _NO_GRANTS
         self.refused = _NO_GRANTS
         self._unsigned = NO_GRANT
 
+    @property
+    def number(self) -> str:
+        """The number; "" of an answer for all that nobody has."""
+        return self.source.decode("latin-1")
+
+    @property
+    def port(self) -> str:
+        """The registered port that the number begins with, "" when there is none."""
+        return self.source[: self.digits].decode("latin-1")
+
     def unsigned(self) -> Grant:
         """What a text without a signature gets; made when there is one."""
         if self._unsigned is NO_GRANT:
-            self._unsigned = Grant(HIT_200 if self.signature_required else 0, self.since, self.until, "", ())
+            self._unsigned = Grant(HIT_200 if self.signature_required else 0, self.since, self.until, b"", ())
             self._unsigned.plain = EVERYTHING
         return self._unsigned
 
@@ -276,28 +297,27 @@ class PortGrant:
             return self.first
         return self.signatures.get(key, NO_GRANT)
 
-    def put(self, key: bytes, grant: Grant) -> None:
-        """Keep the grant of a signature that may be used here."""
-        if self.first is NO_GRANT and key not in self.signatures:
+    def put(self, key: bytes, grant: Grant) -> bool:
+        """Keep the grant of a signature that may be used here; False where it took the first place, which it keeps as
+        long as the number is kept."""
+        if grant.name == key:
+            grant.name = key  # the same octets once
+        if self.first is NO_GRANT or key == self.first_key:
             self.first_key = key
             self.first = grant
-        elif key == self.first_key:
-            self.first = grant
-        else:
-            if len(self.signatures) == 0:
-                self.signatures = {}
-            self.signatures[key] = grant
+            return False
+        if len(self.signatures) == 0:
+            self.signatures = {}
+        self.signatures[key] = grant
+        return True
 
     def drop(self, key: bytes, grant: Grant) -> None:
-        """Forget it, unless another has taken its place."""
-        if self.first is grant:
-            self.first_key = b""
-            self.first = NO_GRANT
-        elif self.signatures.get(key, NO_GRANT) is grant:
+        """Forget one that was not the first, unless another has taken its place."""
+        if self.signatures.get(key, NO_GRANT) is grant:
             del self.signatures[key]
 
 
-NO_PORT: Final = PortGrant(0, 1.0, 0.0, "")
+NO_PORT: Final = PortGrant(0, 1.0, 0.0, b"")
 
 
 class Bucket:

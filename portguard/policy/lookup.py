@@ -34,7 +34,7 @@ from portguard.policy.limits import Limits
 from portguard.policy.options import PolicyOptions
 from portguard.policy.reasons import ACTION_BY_NAME
 from portguard.policy.revision import MAX_DIGITS, Revision
-from portguard.policy.terms import Scope, Use, in_hours
+from portguard.policy.terms import NO_USE, Use, in_hours, quota_key
 from portguard.registry.hours import parse_hours
 from portguard.registry.reader import Reader
 from portguard.sms.category import CATEGORY_NAMES, MARKETING
@@ -188,13 +188,12 @@ class Lookup:
     def port_miss(self, a: Account, key: bytes, at: float) -> PortGrant:
         """Ask the revision, and keep the answer when it is about the present."""
         self.counters.port_misses += 1
-        stopped = a.on & a.stop & HIT_100 != 0 and not self.noting and self.is_nowhere(key)
-        if stopped and a.nowhere is not None:
+        if a.nowhere is not None and self.is_nowhere(key):
             return a.nowhere
-        port: PortGrant = self.revision.port(a.enterprise, key.decode("latin-1"), at)
-        if stopped:
+        port: PortGrant = self.revision.port(a.enterprise, key, at)
+        if port.digits == 0 and a.on & a.stop & HIT_100 != 0 and not self.noting and self.is_nowhere(key):
             # Dates have no part in it: where nothing is on file, nothing begins or ends.
-            port.number = ""
+            port.source = b""
             a.nowhere = port
             return port
         if not self.keeps(a, at):
@@ -285,7 +284,9 @@ class Lookup:
         self.locate()
         # How far the best scope came; what stopped that one is the rule that emptied the set.
         furthest: i64 = HIT_302
+        place: i64 = -1
         for scope in grant.scopes:
+            place += 1
             if scope.permits[index] == 0:
                 continue
             if len(region) > 0 and len(scope.regions) > 0 and region not in scope.regions:
@@ -294,17 +295,23 @@ class Lookup:
             elif not in_hours(scope.hours, self.minute):
                 if furthest < HIT_304:
                     furthest = HIT_304
-            elif scope.cap == 0 or self.charged or self.room(scope):
+            elif scope.cap == 0 or self.charged or self.room(place):
                 return hits
             else:
                 furthest = HIT_305
         return hits | furthest
 
-    def room(self, scope: Scope) -> bool:
-        """Rule 305: is there room under the scope's daily cap? Then one message to one recipient will be counted."""
-        use = scope.use
+    def room(self, place: i64) -> bool:
+        """Rule 305: is there room under the daily cap of the grant's scope in that place? Then one message to one
+        recipient will be counted."""
+        grant = self.grant
+        scope = grant.scopes[place]
+        if len(grant.uses) == 0:
+            grant.uses = [NO_USE] * len(grant.scopes)
+        use = grant.uses[place]
         if use.day != self.day:
-            use = scope.use = self.limits.use(scope.key, self.day)
+            use = self.limits.use(quota_key(grant.signature, self.port.number, scope), self.day)
+            grant.uses[place] = use
         used: i64 = use.messages + use.others + 1
         for other in self.uses:
             if other is use:

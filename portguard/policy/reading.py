@@ -32,7 +32,7 @@ from portguard.sms.text import holds_usual_hint, plain_utf16
 from portguard.sms.udh import AMBIGUOUS, UNREAD, doubt_of, udh_length
 
 _UCS2: Final = 8
-_TEXTS_KEPT: Final = 65_536
+_TEXTS_KEPT: Final = 32_768
 
 
 class Reading(Lookup):
@@ -293,7 +293,7 @@ class Reading(Lookup):
     def grant_miss(self, a: Account, port: PortGrant, key: bytes, text: str, at: float, bracketed: bool) -> Grant:
         """Ask the revision, and keep the answer when it is about the present."""
         self.counters.grant_misses += 1
-        if bracketed and self.is_nobodys(key):
+        if bracketed and self.is_nobodys(key, text):
             grant = self.nobodys(port, key, text)
         else:
             grant = self.revision.signature(port, a.enterprise, text, at, bracketed=bracketed)
@@ -305,11 +305,11 @@ class Reading(Lookup):
             self.kept.put_grant(a, port, grant, key)
         return grant
 
-    def is_nobodys(self, key: bytes) -> bool:
+    def is_nobodys(self, key: bytes, text: str) -> bool:
         """Is it surely a signature that is not on file, and like none that is? Of common hanzi, ASCII letters and
-        digits this can be told here."""
+        digits this can be told here. `key` is `text` in UTF-16BE."""
         size: i64 = len(key)
-        if self.noting or size == 0 or size > 64:
+        if self.noting or size == 0 or size > 64 or self.reader.is_signature(text):
             return False
         folded = BytesWriter()
         pos: i64 = 0
@@ -321,8 +321,8 @@ class Reading(Lookup):
             write_i16_be(folded, i16(into))
             pos += 2
         own = folded.getvalue()
-        return not self.reader.resembles(own.decode("utf-16-be")) and (
-            own == key or not self.reader.resembles(key.decode("utf-16-be"))
+        return not self.reader.is_canonical(text) and (
+            own == key or not self.reader.resembles(own.decode("utf-16-be"))
         )
 
     def nobodys(self, port: PortGrant, key: bytes, text: str) -> Grant:
@@ -330,7 +330,7 @@ class Reading(Lookup):
         hits: i64 = rule.HIT_204 if self.known_signatures else 0
         if not self.options.shortest <= len(text) <= self.options.longest or text.isdecimal():
             hits |= rule.HIT_201
-        grant = Grant(hits, port.since, port.until, text, ())
+        grant = Grant(hits, port.since, port.until, key, ())
         if not self.known_signatures:
             grant.plain = EVERYTHING
         return grant
@@ -372,6 +372,8 @@ class Reading(Lookup):
         known.head = t.head_end
         known.tail = t.tail_start
         known.port = self.port
+        if len(self.port.source) > 0:
+            known.number = self.port.source
         known.grant = grant
         known.since = self.since
         known.until = self.until

@@ -31,6 +31,7 @@ from portguard.policy.grant import (
     HIT_205,
     HIT_300,
     HIT_301,
+    NOTHING,
     Account,
     Bucket,
     Grant,
@@ -38,13 +39,12 @@ from portguard.policy.grant import (
 )
 from portguard.policy.limits import Limits
 from portguard.policy.rules import RuleSettings, profiled
-from portguard.policy.terms import Scope, Shared, both, either, is_plain, names
+from portguard.policy.terms import Covering, Scope, Shared, both, either, names
 from portguard.registry.image import Image
 from portguard.registry.reader import Reader
 from portguard.registry.records import (
     ACTIVE,
     PortEntry,
-    ScopeRecord,
     SignatureEntry,
     SignatureRecord,
     SubleaseRecord,
@@ -145,16 +145,16 @@ class Revision:
 
     # ---- ports
 
-    def port(self, enterprise: str, number: str, at: float) -> PortGrant:
-        """Resolve rules 100-107 for an enterprise on a number (the digits of source_addr) at epoch second `at`."""
+    def port(self, enterprise: str, source: bytes, at: float) -> PortGrant:
+        """Resolve rules 100-107 for an enterprise on a number (the octets of source_addr) at epoch second `at`."""
         window = Window(at)
-        grant = PortGrant(0, -FOREVER, FOREVER, number)
+        grant = PortGrant(0, -FOREVER, FOREVER, source)
         if self.noting:
-            grant.detail = PortDetail(number)
-        if not (number.isascii() and number.isdigit() and len(number) <= MAX_DIGITS):
+            grant.detail = PortDetail(grant.number)
+        if not (source.isdigit() and len(source) <= MAX_DIGITS):
             grant.hits = HIT_106 | HIT_100 | HIT_101
         else:
-            entry = self.reader.longest_port(number)
+            entry = self.reader.longest_port(source)
             if entry is None:
                 grant.hits = HIT_100 | HIT_101
             else:
@@ -162,41 +162,36 @@ class Revision:
         if not self.enterprise_active(enterprise):
             grant.hits |= HIT_107
         if isinstance(grant.detail, PortDetail):
-            asked = dict.fromkeys([grant.holder, enterprise] if grant.port != "" else [enterprise])
+            asked = dict.fromkeys([grant.holder, enterprise] if grant.digits > 0 else [enterprise])
             grant.detail.inactive = [id for id in asked if not self.enterprise_active(id)]
-        grant.since, grant.until = window.since, window.until
+        grant.since, grant.until = float(window.begins), float(window.ends)
         return grant
 
     def fill_port(self, grant: PortGrant, entry: PortEntry, enterprise: str, window: Window) -> None:
         """What is registered for the port, and whether the enterprise may send there."""
-        record = entry.rows[0]
-        window.look(record)
-        if len(entry.rows) > 1:
-            # Of several the one in force, else the one that comes nearest.
-            record = entry.rows[-1]
-            for row in entry.rows:
-                window.look(row)
-            for row in entry.rows:
-                if in_force(row, window.at):
-                    record = row
-                    break
-        grant.port, grant.holder = record.port, self.shared.enterprise(record.holder)[0]
+        # Of several the one in force, else the one that comes nearest.
+        record, holds = entry.rows[-1], False
+        for row in entry.rows:
+            if window.look(row) and not holds:
+                record, holds = row, True
+        grant.digits = len(record.port)
+        grant.holder = self.shared.enterprise(record.holder)[0]
         grant.signature_required = record.signature_required
         grant.keeps = entry.keeps
         if record.regions != "":
             grant.regions = names(record.regions)
         if record.categories != b"":
             grant.permits = permits(record.categories)
-        if not in_force(record, window.at):
+        if not holds:
             grant.hits |= HIT_104
-        if 0 <= record.extension_digits < len(grant.number) - len(record.port):
+        if 0 <= record.extension_digits < len(grant.source) - grant.digits:
             grant.hits |= HIT_105
         if not record.holder_active:
             grant.hits |= HIT_107
         chain: Chain | None = None
         taken: SubleaseRecord | None = None
         if entry.leased:
-            subleases = self.reader.subleases(grant.number, len(record.port))
+            subleases = self.reader.subleases(grant.source, grant.digits)
             for sublease in subleases:
                 window.look(sublease)
             taken = taken_from(subleases, enterprise, window.at)
@@ -221,10 +216,10 @@ class Revision:
             if link.categories != b"":
                 grant.permits = both(grant.permits, permits(link.categories))
 
-    def may_send(self, enterprise: str, number: str, window: Window) -> bool:
+    def may_send(self, enterprise: str, source: bytes, window: Window) -> bool:
         """True when nothing of rules 100-105 keeps the enterprise from sending on exactly this number."""
-        port = self.port(enterprise, number, window.at)
-        window.since, window.until = max(window.since, port.since), min(window.until, port.until)
+        port = self.port(enterprise, source, window.at)
+        window.narrow(port.since, port.until)
         return not port.hits & (HIT_106 | HIT_100 | HIT_101 | HIT_102 | HIT_103 | HIT_104 | HIT_105)
 
     # ---- signatures
@@ -247,7 +242,7 @@ class Revision:
                 return port.unsigned()
             elif self.has_signatures:
                 hits = HIT_204
-        grant = Grant(hits, port.since, port.until, name, ())
+        grant = Grant(hits, port.since, port.until, name.encode("utf-16-be", "surrogatepass"), ())
         grant.own_width = own_width
         if self.noting:
             grant.detail = GrantDetail(text, on_file=on_file if len(on_file) > 0 or entry is None else [text])
@@ -255,10 +250,10 @@ class Revision:
             self.judge_form(grant, text)
         if entry is not None:
             window = Window(at)
-            window.since, window.until = port.since, port.until
+            window.narrow(port.since, port.until)
             grant.registered = True
             self.fill_grant(grant, port, enterprise, entry, window)
-            grant.since, grant.until = window.since, window.until
+            grant.since, grant.until = float(window.begins), float(window.ends)
         elif not self.has_signatures:
             grant.plain = EVERYTHING
         return grant
@@ -297,11 +292,7 @@ class Revision:
         self, grant: Grant, port: PortGrant, enterprise: str, entry: SignatureEntry, window: Window
     ) -> None:
         """Whose signature it is, and which scopes it has there."""
-        active: list[SignatureRecord] = []
-        for row in entry.rows:
-            window.look(row)
-            if in_force(row, window.at):
-                active.append(row)
+        active: list[SignatureRecord] = [row for row in entry.rows if window.look(row)]
         if len(active) == 0:
             grant.hits |= HIT_205
             active = entry.rows
@@ -323,63 +314,60 @@ class Revision:
             grant.plain = EVERYTHING
 
     def fill_scopes(
-        self, grant: Grant, port: PortGrant, enterprise: str, covering: list[ScopeRecord], window: Window
+        self, grant: Grant, port: PortGrant, enterprise: str, covering: list[Covering], window: Window
     ) -> None:
         """Rules 300 and 301."""
         if len(covering) == 0:
             grant.hits |= HIT_300
             return
-        granted: list[ScopeRecord] = []
+        granted: list[Scope] = []
         of_one = not self.noting
         for row in covering:
             if self.provider_may(row, port, enterprise, window):
-                granted.append(row)
-                of_one = of_one and row.enterprise == granted[0].enterprise
-                if is_plain(row):
-                    grant.plain = either(grant.plain, permits(row.categories))
+                scope = row.scope
+                granted.append(scope)
+                of_one = of_one and scope.enterprise == granted[0].enterprise
+                if scope.is_plain() and grant.plain != EVERYTHING:
+                    grant.plain = either(grant.plain, scope.permits) if grant.plain != NOTHING else scope.permits
         unlimited: list[Scope] = []
         capped: list[Scope] = []
-        for row in granted:
-            if of_one and grant.plain == EVERYTHING and not is_plain(row):
+        for scope in granted:
+            if of_one and grant.plain == EVERYTHING and not scope.is_plain():
                 # What it permits is permitted anyway, to the same, and without a limit.
                 continue
-            if row.daily_cap > 0:
-                capped.append(self.shared.scope(row))
+            if scope.cap > 0:
+                capped.append(scope)
             else:
-                unlimited.append(self.shared.scope(row))
-            if row.regions != "":
+                unlimited.append(scope)
+            if len(scope.regions) > 0:
                 grant.limited = True
         # Those without a cap first: where one of them permits, no cap is used up.
-        grant.scopes = tuple(unlimited + capped)
+        grant.scopes = self.shared.together(unlimited + capped)
         if len(grant.scopes) == 0:
             grant.hits |= HIT_301
 
     def covering(
         self, grant: Grant, port: PortGrant, entry: SignatureEntry, owners: list[str], window: Window
-    ) -> list[ScopeRecord]:
+    ) -> list[Covering]:
         """Scopes in force of these owners whose port is a prefix of the number, the longer ports first (rule 300)."""
-        rows = self.reader.scopes(entry, port.number)
-        kept = self.reader.first_signature(port.number) if port.keeps else None
+        kept = self.reader.first_signature(port.source) if port.keeps else None
         if isinstance(grant.detail, GrantDetail):
-            grant.detail.covering = rows
+            grant.detail.covering = self.reader.scopes(entry, port.source)
             if kept is not None and kept != grant.signature:
                 grant.detail.kept_by = kept
-        found: list[ScopeRecord] = []
-        for row in rows:
-            window.look(row)
-            if row.enterprise in owners and in_force(row, window.at):
-                found.append(row)
+        rows = self.shared.covering(self.reader, entry, port.source)
+        found: list[Covering] = [row for row in rows if window.look(row) and row.enterprise in owners]
         return found if kept is None or kept == grant.signature else []
 
-    def provider_may(self, scope: ScopeRecord, port: PortGrant, enterprise: str, window: Window) -> bool:
+    def provider_may(self, scope: Covering, port: PortGrant, enterprise: str, window: Window) -> bool:
         """Rule 301: `provider` names the submitting enterprise, `*` anyone, blank who may send on the scope's port."""
         if scope.provider == "*":
             return True
         if scope.provider:
             return scope.provider == enterprise
-        if scope.port == port.number:
+        if scope.digits == len(port.source):
             return not port.hits & (HIT_100 | HIT_101 | HIT_102 | HIT_103)
-        return self.may_send(enterprise, scope.port, window)
+        return self.may_send(enterprise, port.source[: scope.digits], window)
 
     def fill_templates(self, grant: Grant, owners: list[str]) -> None:
         """The templates of the signature."""

@@ -12,7 +12,8 @@ from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
-from portguard.registry.records import ScopeRecord
+from portguard.registry.reader import Reader
+from portguard.registry.records import Dated, ScopeCursor, ScopeRecord, SignatureEntry
 from portguard.sms.category import permits
 
 NO_REGIONS: Final[frozenset[str]] = frozenset()
@@ -40,25 +41,45 @@ NO_USE: Final = Use(b"", -1)
 
 @mypyc_attr(acyclic=True)
 class Scope:
-    """A scope that covers the number and the provider; category, region, hours and cap are judged per message. `use` is
-    that of the day it was last asked about."""
+    """A scope that covers the number and the provider; category, region, hours and cap are judged per message. The same
+    object serves all grants that are limited alike: where there is a cap, `digits` of the number are its port,
+    `categories` and `provider` are as on file, and with the grant's signature it is known which cap is meant."""
 
     def __init__(
         self,
-        key: bytes,
         enterprise: str,
         permits: bytes,
         regions: frozenset[str],
         hours: list[tuple[int, int]],
         cap: i64,
+        digits: i64,
+        categories: bytes,
+        provider: str,
     ) -> None:
-        self.key = key
         self.enterprise = enterprise
         self.permits = permits
         self.regions = regions
         self.hours = hours
         self.cap = cap
-        self.use = NO_USE
+        self.digits = digits
+        self.categories = categories
+        self.provider = provider
+
+    def is_plain(self) -> bool:
+        """Does it limit neither regions nor hours nor number?"""
+        return len(self.regions) == 0 and len(self.hours) == 0 and self.cap == 0
+
+
+class Covering(Dated):
+    """A scope on file that covers a number, whatever its signature: of which enterprise and for which provider, for the
+    first `digits` of the number, from when until when, and what it limits."""
+
+    def __init__(self, row: ScopeRecord, scope: Scope) -> None:
+        super().__init__(row.valid_from, row.valid_until, row.status)
+        self.enterprise = row.enterprise
+        self.provider = row.provider
+        self.digits: i64 = len(row.port)
+        self.scope = scope
 
 
 def in_hours(hours: list[tuple[int, int]], minute: i64) -> bool:
@@ -79,7 +100,11 @@ class Shared:
 
     def __init__(self) -> None:
         self.names: dict[str, tuple[str, ...]] = {}
-        self.scopes: dict[tuple[str, bytes, str, int], Scope] = {}
+        self.limits: dict[tuple[object, ...], Scope] = {}
+        self.sets: dict[tuple[Scope, ...], tuple[Scope, ...]] = {}
+        # By enterprise and octets.
+        self.rows: dict[str, dict[bytes, Covering]] = {}
+        self.kept: i64 = 0
 
     def enterprise(self, name: str) -> tuple[str, ...]:
         """The enterprise, alone, the same object every time: a hundred thousand grants have a few thousand of them."""
@@ -90,46 +115,69 @@ class Shared:
             known = self.names[name] = (name,)
         return known
 
-    def scope(self, row: ScopeRecord) -> Scope:
-        """What is left of a scope for a grant; the same object for all that limit the same, unless use is counted."""
-        if row.daily_cap > 0 or len(row.hours) > 1:
-            return scope_of(row)
-        hours: int = 0
-        for start, end in row.hours:
-            hours = start << 16 | end | 1 << 32
-        key = row.enterprise, row.categories, row.regions, hours
-        scope = self.scopes.get(key)
+    def together(self, scopes: list[Scope]) -> tuple[Scope, ...]:
+        """Scopes in this order, the same object every time."""
+        found = tuple(scopes)
+        known = self.sets.get(found)
+        if known is None:
+            if len(self.sets) >= _SHARED:
+                self.sets.clear()
+            known = self.sets[found] = found
+        return known
+
+    def covering(self, reader: Reader, entry: SignatureEntry, number: bytes) -> list[Covering]:
+        """The scopes of a signature for the ports that `number` begins with, the longer first, those without one
+        last."""
+        if entry.apart != 0:
+            return [self._covering(row) for row in reader.scopes(entry, number)]
+        found: list[Covering] = []
+        cursor = ScopeCursor(entry.raw, entry.at)
+        while cursor.next(number, False):
+            start = cursor.at
+            owner = entry.rows[cursor.number()].enterprise
+            # Signatures that have one owner are told from each other by their place alone.
+            octets = bytes([cursor.digits]) + entry.raw[cursor.at : cursor.end]
+            of_owner = self.rows.get(owner)
+            row = of_owner.get(octets) if of_owner is not None else None
+            if row is None:
+                cursor.at = start
+                row = self._covering(cursor.scope(entry.rows))
+                self._keep(owner, octets, row)
+            found.append(row)
+        return found
+
+    def _keep(self, owner: str, octets: bytes, row: Covering) -> None:
+        if self.kept >= _SHARED:
+            self.rows.clear()
+            self.kept = 0
+        self.rows.setdefault(owner, {})[octets] = row
+        self.kept += 1
+
+    def _covering(self, row: ScopeRecord) -> Covering:
+        capped = row.daily_cap > 0
+        digits = len(row.port) if capped else 0
+        provider = row.provider if capped else ""
+        cap = int(row.daily_cap)
+        key = row.enterprise, row.categories, row.regions, tuple(row.hours), cap, digits, provider
+        scope = self.limits.get(key)
         if scope is None:
-            if len(self.scopes) >= _SHARED:
-                self.scopes.clear()
-            scope = self.scopes[key] = scope_of(row)
-        return scope
+            if len(self.limits) >= _SHARED:
+                self.limits.clear()
+            scope = self.limits[key] = Scope(
+                row.enterprise, permits(row.categories), names(row.regions) if row.regions != "" else NO_REGIONS,
+                row.hours if len(row.hours) > 0 else _ALWAYS, cap, digits, row.categories, provider,
+            )  # fmt: skip
+        return Covering(row, scope)
 
 
-def scope_of(row: ScopeRecord) -> Scope:
-    """A scope that is left for a grant."""
-    return Scope(
-        quota_key(row) if row.daily_cap > 0 else b"", row.enterprise, permits(row.categories),
-        names(row.regions) if row.regions != "" else NO_REGIONS, row.hours if len(row.hours) > 0 else _ALWAYS,
-        row.daily_cap,
-    )  # fmt: skip
-
-
-def is_plain(row: ScopeRecord) -> bool:
-    """Does it limit neither regions nor hours nor number?"""
-    return row.regions == "" and len(row.hours) == 0 and row.daily_cap == 0
-
-
-def quota_key(row: ScopeRecord) -> bytes:
-    """A digest under which a scope's daily use is kept over reloads: all that tells it from the others, but the cap and
-    the dates, so that a new cap counts what was used before."""
-    named = f"{row.signature}\0{row.enterprise}\0{row.port}\0{row.provider}\0"
-    if row.regions != "":
-        named += "|".join(sorted(row.regions.split("|")))
-    named += "\0"
-    if len(row.hours) > 0:
-        named += str(sorted(row.hours))
-    return blake2b(named.encode() + b"\0" + bytes(sorted(row.categories)), digest_size=16).digest()
+def quota_key(signature: str, number: str, scope: Scope) -> bytes:
+    """A digest under which the daily use of a signature's capped scope on a number is kept over reloads: all that tells
+    the scope from others, but the cap and the dates, so that a new cap counts what was used before."""
+    named = f"{signature}\0{scope.enterprise}\0{number[: scope.digits]}\0{scope.provider}\0"
+    named += "|".join(sorted(scope.regions)) + "\0"
+    if len(scope.hours) > 0:
+        named += str(sorted(scope.hours))
+    return blake2b(named.encode() + b"\0" + bytes(sorted(scope.categories)), digest_size=16).digest()
 
 
 @lru_cache(maxsize=_KEPT)

@@ -197,16 +197,16 @@ class Image:
 
     def longest_port(self, number: str) -> PortEntry | None:
         """What is registered for the longest port that `number` begins with."""
-        return self.reader.longest_port(number)
+        return self.reader.longest_port(number.encode())
 
     def covering_subleases(self, number: str, shortest: int) -> list[SubleaseRecord]:
         """Subleases of the ports of at least `shortest` digits that `number` begins with, shorter ports first."""
-        return self.reader.subleases(number, shortest)
+        return self.reader.subleases(number.encode(), shortest)
 
     def covering_scopes(self, signature: str, number: str) -> list[ScopeRecord]:
         """Scopes of a signature for the ports that `number` begins with, the longer first, those without one last."""
         entry = self.reader.signature(signature)
-        return [] if entry is None else self.reader.scopes(entry, number)
+        return [] if entry is None else self.reader.scopes(entry, number.encode())
 
     def ports(self, number: str) -> list[PortRecord]:
         """What is registered for exactly this number, in the order of the table (dates do not overlap)."""
@@ -224,7 +224,7 @@ class Image:
 
     def first_signature(self, number: str) -> str | None:
         """The signature that keeps this full number under a port with signature_per_extension."""
-        return self.reader.first_signature(number)
+        return self.reader.first_signature(number.encode())
 
     def region(self, digits: str) -> str:
         """The region of the longest prefix of `digits` (E.164 without +), "" when there is none."""
@@ -301,7 +301,7 @@ class Image:
         found = entry.scopes()
         if entry.apart:
             for _, raw in self._file.records("scopes", int(entry.at), int(entry.end)):
-                scopes(entry.rows, Cursor(raw, 0), b"", True, found)
+                found += scopes(entry.rows, raw, 0, b"", True)
         return found
 
     def octets(self) -> dict[str, int]:

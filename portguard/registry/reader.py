@@ -85,15 +85,15 @@ class Reader:
         self._sublease_lengths = subleases
         self._longest_region_first = regions[::-1]
 
-    def longest_port(self, number: str) -> PortEntry | None:
+    def longest_port(self, number: bytes) -> PortEntry | None:
         """What is registered for the longest port that `number`, ASCII digits, begins with."""
-        key = number.encode()
-        digits: i64 = len(key)
+        digits: i64 = len(number)
         for length in self._longest_port_first:
             if length <= digits:
-                raw = self._ports.get(key[:length])
+                key = number[:length]
+                raw = self._ports.get(key)
                 if raw is not None:
-                    return port_entry(raw, number[:length])
+                    return port_entry(raw, key.decode())
         return None
 
     def is_port(self, number: bytes) -> bool:
@@ -104,16 +104,16 @@ class Reader:
                 return True
         return False
 
-    def subleases(self, number: str, shortest: i64) -> list[SubleaseRecord]:
+    def subleases(self, number: bytes, shortest: i64) -> list[SubleaseRecord]:
         """Subleases of the ports of at least `shortest` digits that `number` begins with, shorter ports first."""
-        key = number.encode()
-        digits: i64 = len(key)
+        digits: i64 = len(number)
         found: list[SubleaseRecord] = []
         for length in self._sublease_lengths:
             if shortest <= length <= digits:
-                raw = self._subleases.get(key[:length])
+                key = number[:length]
+                raw = self._subleases.get(key)
                 if raw is not None:
-                    found.extend(sublease_rows(raw, number[:length]))
+                    found.extend(sublease_rows(raw, key.decode()))
         return found
 
     def signature(self, text: str) -> SignatureEntry | None:
@@ -121,24 +121,30 @@ class Reader:
         raw = self._signatures.get(text.encode("utf-8", "surrogatepass"))
         return None if raw is None else signature_entry(raw, text)
 
+    def is_signature(self, text: str) -> bool:
+        """Is exactly this text registered?"""
+        return self._signatures.get(text.encode("utf-8", "surrogatepass")) is not None
+
+    def is_canonical(self, text: str) -> bool:
+        """Is this text the canonical form of a registered signature that is another text, or of several?"""
+        return self._canonical.get(text.encode("utf-8", "surrogatepass")) is not None
+
     def resembles(self, text: str) -> bool:
         """Is this text a registered signature, or the canonical form of one?"""
-        key = text.encode()
-        return self._signatures.get(key) is not None or self._canonical.get(key) is not None
+        return self.is_signature(text) or self.is_canonical(text)
 
-    def scopes(self, entry: SignatureEntry, number: str) -> list[ScopeRecord]:
+    def scopes(self, entry: SignatureEntry, number: bytes) -> list[ScopeRecord]:
         """Scopes of a signature for the ports that `number` begins with, the longer first, those without one last."""
-        key = number.encode()
         if entry.apart == 0:
-            return entry.covering(key)
+            return entry.covering(number)
         found: list[ScopeRecord] = []
         head = entry.rows[0].signature.encode() + b"\0"
-        length: i64 = len(key)
+        length: i64 = len(number)
         while length >= 0:
             if (entry.apart >> length) & 1 != 0:
-                raw = self._scopes.get(head + key[:length])
+                raw = self._scopes.get(head + number[:length])
                 if raw is not None:
-                    scopes(entry.rows, Cursor(raw, 0), b"", True, found)
+                    found += scopes(entry.rows, raw, 0, b"", True)
             length -= 1
         return found
 
@@ -152,9 +158,9 @@ class Reader:
         cursor = Cursor(raw, 0)
         return [cursor.text() for _ in range(cursor.number())]
 
-    def first_signature(self, number: str) -> str | None:
+    def first_signature(self, number: bytes) -> str | None:
         """The signature that keeps this full number under a port with signature_per_extension."""
-        raw = self._numbers.get(number.encode())
+        raw = self._numbers.get(number)
         return None if raw is None else raw.decode()
 
     def region(self, digits: str) -> str:

@@ -174,17 +174,11 @@ class SignatureEntry:
 
     def covering(self, number: bytes) -> list[ScopeRecord]:
         """The scopes that stand here whose port `number` begins with, the longer ports first."""
-        found: list[ScopeRecord] = []
-        if self.apart == 0:
-            scopes(self.rows, Cursor(self.raw, self.at), number, False, found)
-        return found
+        return scopes(self.rows, self.raw, self.at, number, False) if self.apart == 0 else []
 
     def scopes(self) -> list[ScopeRecord]:
         """All scopes that stand here."""
-        found: list[ScopeRecord] = []
-        if self.apart == 0:
-            scopes(self.rows, Cursor(self.raw, self.at), b"", True, found)
-        return found
+        return scopes(self.rows, self.raw, self.at, b"", True) if self.apart == 0 else []
 
 
 # ---- reading
@@ -261,28 +255,50 @@ def is_apart(raw: bytes) -> bool:
     return raw[0] & _APART != 0
 
 
-def scopes(
-    owners: list[SignatureRecord], cursor: Cursor, number: bytes, every: bool, found: list[ScopeRecord]
-) -> None:
-    """Add to `found` the scopes from the cursor on: those whose port `number` begins with, or every one."""
-    raw = cursor.raw
-    digits: i64 = len(number)
-    count = cursor.number()
-    while count > 0:
-        count -= 1
-        length = cursor.number()
-        start = cursor.at
-        end = start + length
-        size: i64 = raw[start]
-        start += 1
-        same: i64 = 0
-        if size <= digits:
-            while same < size and raw[start + same] == number[same]:
-                same += 1
-        if same == size or every:
-            cursor.at = start + size
-            found.append(_scope(owners, cursor, raw[start : start + size].decode()))
-        cursor.at = end
+class ScopeCursor(Cursor):
+    """Goes through the scopes of an entry. At one, from `at` on stands what it is beside its port, up to `end`; the
+    port are the `digits` octets before."""
+
+    def __init__(self, raw: bytes, at: i64) -> None:
+        super().__init__(raw, at)
+        self.left = self.number()
+        self.end = self.at
+        self.digits: i64 = 0
+
+    def next(self, number: bytes, every: bool) -> bool:
+        """Go to the next whose port `number` begins with, or simply to the next; False when there is none."""
+        raw = self.raw
+        most: i64 = len(number)
+        while self.left > 0:
+            self.left -= 1
+            self.at = self.end
+            length = self.number()
+            start = self.at
+            self.end = start + length
+            size: i64 = raw[start]
+            start += 1
+            same: i64 = 0
+            if size <= most:
+                while same < size and raw[start + same] == number[same]:
+                    same += 1
+            if same == size or every:
+                self.digits = size
+                self.at = start + size
+                return True
+        return False
+
+    def scope(self, owners: list[SignatureRecord]) -> ScopeRecord:
+        """The one it is at."""
+        return _scope(owners, self, self.raw[self.at - self.digits : self.at].decode())
+
+
+def scopes(owners: list[SignatureRecord], raw: bytes, at: i64, number: bytes, every: bool) -> list[ScopeRecord]:
+    """The scopes that stand in `raw` from `at` on: those whose port `number` begins with, or every one."""
+    found: list[ScopeRecord] = []
+    cursor = ScopeCursor(raw, at)
+    while cursor.next(number, every):
+        found.append(cursor.scope(owners))
+    return found
 
 
 def _scope(owners: list[SignatureRecord], cursor: Cursor, port: str) -> ScopeRecord:

@@ -310,6 +310,8 @@ class Messages(Sessions):
 
     def taken(self, tally: Tally, delivered: i64, failed: i64) -> None:
         """The SMSC took a message for so many recipients, or says that so many did not get it."""
+        if self.engine.tallies.most == 0:
+            return
         if not tally.touched:
             self.engine.tallies.touch(tally, b"")
         tally.delivered += delivered

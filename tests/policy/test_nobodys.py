@@ -50,9 +50,9 @@ def test_it_is_told_so(office: Office) -> None:
     account = fast.engine.accounts["first"]
     assert account.nowhere is not None
     assert account.refused == {}
-    assert fast.engine.is_nobodys("无名小店".encode("utf-16-be"))
-    assert not fast.engine.is_nobodys("星辰商城".encode("utf-16-be"))
-    assert not fast.engine.is_nobodys("APPLE商店".encode("utf-16-be"))
+    assert fast.engine.is_nobodys("无名小店".encode("utf-16-be"), "无名小店")
+    assert not fast.engine.is_nobodys("星辰商城".encode("utf-16-be"), "星辰商城")
+    assert not fast.engine.is_nobodys("APPLE商店".encode("utf-16-be"), "APPLE商店")
 
 
 @pytest.mark.slow

@@ -20,10 +20,10 @@ GOOD = Message("first", "106900011", "13910001234", "【星辰商城】" + CODE,
 class Broken(Revision):
     """A revision that fails over numbers that begin with 66."""
 
-    def port(self, enterprise: str, number: str, at: float) -> PortGrant:
-        if number.startswith("66"):
+    def port(self, enterprise: str, source: bytes, at: float) -> PortGrant:
+        if source.startswith(b"66"):
             raise RuntimeError("a fault")
-        return super().port(enterprise, number, at)
+        return super().port(enterprise, source, at)
 
 
 def broken_desk(office: Office, **policy: Any) -> Desk:

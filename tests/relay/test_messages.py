@@ -315,7 +315,7 @@ def test_caps_survive_a_reload(stage: Stage) -> None:
 class Broken(Revision):
     """A revision that fails over every number."""
 
-    def port(self, enterprise: str, number: str, at: float) -> PortGrant:
+    def port(self, enterprise: str, source: bytes, at: float) -> PortGrant:
         raise RuntimeError("a defect")
 
 
