@@ -32,7 +32,7 @@ from portguard.smpp.constants import (
     SUBMIT_MULTI,
 )
 from portguard.smpp.scan import Scan, be32, next_destination
-from portguard.sms.category import MARKETING
+from portguard.sms.category import MARKETING, UNKNOWN
 from portguard.sms.charset import ascii_brackets
 
 # Not a verdict: the PDU itself is unsound, `status` says what to answer.
@@ -215,7 +215,11 @@ class Engine(Reading):
         if tally.index != self.index:
             tally = tally_of(a, self.port, self.grant, self.index)
         if not tally.touched:
-            self.tallies.touch(tally, buf[s.start : s.end])
+            # Only of what may be marketing does anybody look at the text.
+            sample = b""
+            if self.category == MARKETING or self.category == UNKNOWN:
+                sample = buf[s.start : s.end]
+            self.tallies.touch(tally, sample)
         # No conditional expressions of numbers here or where else every message comes by: compiled, both sides of one
         # are made objects.
         destinations: i64 = s.destinations

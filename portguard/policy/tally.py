@@ -14,7 +14,7 @@ class TallyRow(msgspec.Struct, frozen=True):
 
     `port` is the registered prefix of `number`; `owner` the enterprise whose signature it is. Of those `submitted`,
     `refused` and `tagged` were; `delivered` is what the SMSC answered with status 0, of those `failed` have a receipt
-    that says so. `sample` is the first PDU of the sweep, b"" when only answers came.
+    that says so. `sample` is the first PDU of the sweep of what may be marketing, b"" of the rest.
     """
 
     account: str
