@@ -12,6 +12,8 @@ NODE := tests/e2e/node_modules/.package-lock.json
 SOURCES := $(shell find portguard -name '*.py' -o -name '*.csv' -o -name '*.tsv' -o -name '*.jsonl')
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Images of Python often set it. A test starts hundreds of processes, and each would compile all of portguard again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test quick test-compiled lint bench evaluate wheel trained clean
 
