@@ -36,7 +36,7 @@ from traffic import (
 )
 
 KINDS = ("permitted", "mixed", "hostile", "fresh", "wide")
-FRESH = 1 << 15
+FRESH = 2 * RING
 WIDE = 1 << 17
 UCS2 = 8
 

@@ -177,8 +177,9 @@ def misses(path: str, shape: Shape) -> dict[str, float]:
     image = Image(path)
     opened = perf_counter() - began
     on_file = build_revision(image, PolicyOptions(), TIMEZONE, COUNTRY)
+    limits = build_engine(on_file).limits
     rows = [
-        (on_file.account(name, build_engine(on_file).limits).enterprise, number, key.decode("utf-16-be"))
+        (on_file.account(name, limits).enterprise, number, key.decode("utf-16-be"))
         for name, number, key in asked.draw(MISSES)
     ]
     began = process_time()

@@ -18,22 +18,27 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 pytestmark = pytest.mark.slow
 
 
+def environment() -> dict[str, str]:
+    """Without PYTHONSAFEPATH: a program of the benchmark finds its own modules beside it. With short reels: to make the
+    whole ones takes longer than to send as much of them as the tests do."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    return {**kept, "PORTGUARD_BENCH_RING": "4096"}
+
+
 def run(program: str, *arguments: str) -> str:
-    # Not PYTHONSAFEPATH: a program of the benchmark finds its own modules beside it.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    return ran([str(BENCHMARKS / program), *arguments])
+
+
+def ran(arguments: list[str]) -> str:
     result = subprocess.run(
-        [sys.executable, str(BENCHMARKS / program), *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, *arguments], env=environment(), capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
 
 def test_the_engine_permits_and_refuses_what_it_should(tmp_path: Path) -> None:
-    run("engine.py", "--seconds", "0.01", "--rows", "10", "--messages", "800", "--json", str(tmp_path / "engine.json"))
+    run("engine.py", "--seconds", "0.01", "--rows", "10", "--messages", "400", "--json", str(tmp_path / "engine.json"))
     assert json.loads((tmp_path / "engine.json").read_text())["us_a_message"]["scan and judge"] > 0
 
 
@@ -81,10 +86,23 @@ SHORT = (
     "--rate", "2000",
 )  # fmt: skip
 
+# What no option shortens: one second around a reload instead of five, no more refusals a second than the interpreted
+# flavour carries, fewer idle pairs, and fewer messages through the engine, which takes them all twice for each figure.
+HURRIED = f"""
+import sys
+sys.path.insert(0, {str(BENCHMARKS)!r})
+import extremes, inside, line_rate
+
+extremes.AROUND = 1.0
+extremes.RECORD_RATE = 2000
+extremes.IDLE = 200
+inside.MESSAGES = 800
+"""
+
 
 def measured(out: Path, *parts: str, budget: int = 5) -> tuple[dict[str, Any], str]:
     """What parts find; some take what is left of the budget, the others end by themselves and are given time to."""
-    printed = run("line_rate.py", *parts, *SHORT, "--budget", str(budget), "--results", str(out))
+    printed = ran(["-c", HURRIED + "line_rate.main()", *parts, *SHORT, "--budget", str(budget), "--results", str(out)])
     assert (out / "line_rate.svg").read_text().startswith("<?xml")
     found: dict[str, Any] = json.loads((out / "line_rate.json").read_text())
     assert set(found) == set(parts)
@@ -130,10 +148,8 @@ def test_memory_is_read_while_messages_pass_and_are_refused(tmp_path: Path) -> N
     assert min(row["permitted_messages"], row["hostile_messages"], row["private"]) > 0
 
 
-BROKEN = f"""
-import sys, time
-sys.path.insert(0, {str(BENCHMARKS)!r})
-import budget, line_rate
+BROKEN = f"""{HURRIED}
+import budget, time
 
 def broken(stage):
     "Fails."
@@ -151,10 +167,9 @@ line_rate.main()
 
 @needs_cores
 def test_a_part_that_fails_or_hangs_lets_the_others_run() -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
     result = subprocess.run(
         [sys.executable, "-c", BROKEN, "closed", "paced", "records", *SHORT, "--budget", "60"],
-        env=environment, capture_output=True, text=True, check=False,
+        env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 1
     assert "### closed: FAILED: on purpose" in result.stdout
@@ -222,9 +237,8 @@ class Back(asyncio.Protocol):
     ],
 )
 async def test_a_proxy_that_is_not_faithful_is_found_out(deed: Callable[[bytes], bytes]) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
     crew = await asyncio.create_subprocess_exec(
-        sys.executable, str(BENCHMARKS / "crew.py"), env=environment,
+        sys.executable, str(BENCHMARKS / "crew.py"), env=environment(),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert crew.stdin is not None
