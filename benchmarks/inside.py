@@ -25,7 +25,7 @@ _LINE = re.compile(r"^\s*(?P<share>[\d.]+)%\s+(?P<place>\S+)\s+\[(?P<mode>.)\]\s
 def engine(stage: Stage) -> Part:
     """The engine in process, full rules, evidence and metrics, without sockets: by stage and kind of traffic."""
     out = stage.ground.folder / "engine.json"
-    seconds, messages = f"{stage.seconds / 2:g}", str(max(800, min(MESSAGES, int(MESSAGES * stage.seconds))))
+    seconds, messages = f"{stage.seconds / 2:g}", str(max(400, min(MESSAGES, int(MESSAGES * stage.seconds))))
     command = [sys.executable, str(HERE / "engine.py"), "--seconds", seconds, "--rows", str(stage.rows)]
     try:
         done = subprocess.run(

@@ -96,7 +96,7 @@ import extremes, inside, line_rate
 extremes.AROUND = 1.0
 extremes.RECORD_RATE = 2000
 extremes.IDLE = 200
-inside.MESSAGES = 800
+inside.MESSAGES = 400
 """
 
 

@@ -5,6 +5,7 @@ a port are its holder and those who stand in a chain of subleases from it, in fo
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Final
 
 from msgspec import Struct
@@ -54,10 +55,14 @@ class Matcher:
         self._country = country
         self._unsigned = unsigned
         self._text = Text()
-        words = ((word, *parse(name), weight) for word, name, weight in image.words())
-        self._lexicon = Lexicon([*load_default(), *words])
         self._templates: dict[str, Templates | None] = {}
         self._senders: dict[str, list[str]] = {}
+
+    @cached_property
+    def _lexicon(self) -> Lexicon:
+        """Made when a text is first to be told: a revision may go by without."""
+        words = ((word, *parse(name), weight) for word, name, weight in self.image.words())
+        return Lexicon([*load_default(), *words])
 
     def match(self, sound: Sound) -> Match | None:
         """None when no registered port covers the number."""

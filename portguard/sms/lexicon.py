@@ -73,26 +73,32 @@ class Lexicon:
         self._weak: vec[i64] = vec[i64]([0] * CATEGORIES)
         self._numbers: vec[i64] = vec[i64]([0] * CATEGORIES)
         self._scores: vec[i64] = vec[i64]([0] * INDUSTRIES)
-        self._build(self._rows(words))
+        rows, spellings = self._rows(words)
+        self._build(rows, spellings)
 
-    def _rows(self, words: list[tuple[str, int, int, int]]) -> dict[str, dict[int, tuple[int, int]]]:
-        """(industry, weight) by word and category; words that are spelled with the same symbols are one word."""
+    def _rows(
+        self, words: list[tuple[str, int, int, int]]
+    ) -> tuple[dict[str, dict[int, tuple[int, int]]], dict[str, list[int]]]:
+        """(industry, weight) by word and category, and the symbols of each word; words that are spelled with the same
+        are one word."""
         rows: dict[str, dict[int, tuple[int, int]]] = {}
         spelled: dict[tuple[int, ...], str] = {}
+        spellings: dict[str, list[int]] = {}
         for word, category, industry, weight in words:
             error = word_error(word)
             if error is not None:
                 raise ValueError(error)
-            symbols = tuple(self._spell(word))
+            symbols = self._spell(word)
             if not 2 <= len(symbols) <= WORD_LIMIT:
                 raise ValueError(f"a word needs 2 to {WORD_LIMIT} letters, numbers or hanzi, got {word!r}")
-            word = spelled.setdefault(symbols, word)
+            word = spelled.setdefault(tuple(symbols), word)
+            spellings[word] = symbols
             rows.setdefault(word, {})[category] = (industry, max(-WEIGHT_LIMIT, min(WEIGHT_LIMIT, weight)))
-        return {word: entries for word, entries in rows.items() if any(weight for _, weight in entries.values())}
+        rows = {word: entries for word, entries in rows.items() if any(weight for _, weight in entries.values())}
+        return rows, {word: spellings[word] for word in rows}
 
-    def _build(self, rows: dict[str, dict[int, tuple[int, int]]]) -> None:
+    def _build(self, rows: dict[str, dict[int, tuple[int, int]]], spellings: dict[str, list[int]]) -> None:
         """Fill the pair filter, the trie and the weights."""
-        spellings = {word: self._spell(word) for word in rows}
         self._pairs = pair_filter(list(spellings.values()))
         self._pair_mask = len(self._pairs) - 1
         steps, nodes = trie(list(spellings.values()))
