@@ -31,7 +31,7 @@ class Node:
         write(self.folder, self.tables)
         self.settings = Settings(
             node=NodeOptions(state=place / "state"), listen=ListenOptions(), smsc=[],
-            registry=RegistryOptions(self.folder),
+            registry=RegistryOptions(self.folder, priority="low"),
         )
         self.served: list[str] = []
         self.heard: list[tuple[str, str, str]] = []

@@ -51,14 +51,16 @@ def run_portguard(*arguments: str, folder: Path, seconds: float = END_SECONDS) -
 
 
 def settings(listen: int, metrics: int, smscs: Sequence[int], more: str = "") -> str:
-    """portguard.toml for these ports of the loopback. `more` begins with keys of [policy], then sections."""
+    """portguard.toml for these ports of the loopback. `more` begins with keys of [policy], then sections. What is built
+    gets some of a busy processor, as they all are beside other tests."""
     found = "".join(
         f'[[smsc]]\nname = "smsc{number}"\naddress = "{ADDRESS}:{port}"\nconnect_timeout = 1.0\nbind_timeout = 1.0\n\n'
         for number, port in enumerate(smscs, 1)
     )
     return (
         f'[node]\nid = "e2e"\nworkers = {WORKERS}\n\n[listen]\naddress = "{ADDRESS}:{listen}"\n\n{found}'
-        f'[registry]\npath = "registry"\nsettle_ms = 100\n\n[metrics]\naddress = "{ADDRESS}:{metrics}"\n\n'
+        '[registry]\npath = "registry"\npriority = "low"\nsettle_ms = 100\n\n'
+        f'[metrics]\naddress = "{ADDRESS}:{metrics}"\n\n'
         f'[policy]\nmode = "enforce"\n{more}'
     )
 
