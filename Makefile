@@ -35,8 +35,10 @@ demo: $(VENV)/ready
 test: $(VENV)/ready node
 	$(VENV)/bin/python -m pytest $(PARALLEL) $(ARGS)
 
+# Schemathesis makes its cases, all of them slow ones, when they are collected, in each process again.
 quick: $(VENV)/ready
-	$(VENV)/bin/python -m pytest -n auto --ignore=tests/e2e -m 'not slow' --hypothesis-profile=quick $(ARGS)
+	$(VENV)/bin/python -m pytest -n 3 --ignore=tests/e2e --ignore=tests/admin/test_schemathesis.py -m 'not slow' \
+		--hypothesis-profile=quick $(ARGS)
 
 # -P and PYTHONSAFEPATH: neither the tests nor the processes they start may find the sources in the current folder.
 test-compiled: $(COMPILED)/ready node
