@@ -16,7 +16,6 @@ from portguard.smpp.fields import SmeAddress
 from portguard.smpp.tlv import stream
 from tests.relay.stage import PHONE, PORT, SIGNED, UNSIGNED, Actor, Stage, accepted, submit
 
-
 OFFER = "【星辰商城】新品上市全场五折优惠，会员专享，拒收请回复R"
 
 
