@@ -13,7 +13,8 @@ import asyncio
 import ctypes
 import time
 from collections.abc import Callable
-from typing import Final
+from statistics import median
+from typing import Final, NamedTuple
 
 PERIOD: Final = 1e-3
 # Where a PERIOD has MANY reads or more: so many connections share the traffic that a message may have its reads and
@@ -28,7 +29,7 @@ _PR_SET_TIMERSLACK: Final = 29
 WINDOW: Final = 10
 # The first period and the second in turn; mirrored, so that a load that grows or falls meanwhile favours neither.
 TRIAL: Final = (0, 1, 1, 0, 1, 0, 0, 1)
-# After so many windows a trial is over if throughput has clearly fallen: senders that wait pay for every window.
+# After so many windows a trial is over if throughput has clearly fallen in all: senders that wait pay for every one.
 EARLY: Final = 3
 CLEARLY: Final = 0.3
 # Sleeping has to save this share of the CPU per octet, and sleeping longer that share of what is left; it may not cost
@@ -50,6 +51,15 @@ SLICE: Final = 0.05
 CHANGED: Final = 2.0
 
 
+class Window(NamedTuple):
+    """What there was in one."""
+
+    seconds: float
+    spent: float
+    octets: int
+    reads: int
+
+
 class Controller:
     """Is sleeping worth it? Call `step` when the seconds it returned the last time are over; `period` says what to
     do."""
@@ -61,15 +71,12 @@ class Controller:
         # Octets a second in the first slice after the trial, and without sleeping.
         self._tried = -1.0
         self._unslept = 0.0
-        # What the trial compares, and whether there was sleeping before it.
+        # What the trial compares, the windows of both so far, and whether there was sleeping before it.
         self._periods = (0.0, PERIOD)
+        self._windows: tuple[list[Window], list[Window]] = ([], [])
         self._place = -1
         self._slept = False
         self._seen = (0.0, 0.0, 0, 0)
-        self._spent = [0.0, 0.0]
-        self._octets = [0, 0]
-        self._reads = [0, 0]
-        self._seconds = [0.0, 0.0]
 
     def step(self, now: float, cpu: float, octets: int, reads: int) -> float:
         """Seconds until the next call. So far this thread used `cpu` seconds, and `octets` came by so many `reads`."""
@@ -77,13 +84,10 @@ class Controller:
         seconds = max(now - before[0], 1e-9)
         if self._place < 0:
             return self._rested((octets - before[2]) / seconds, (reads - before[3]) / seconds, seconds)
-        kind = TRIAL[self._place]
-        self._seconds[kind] += seconds
-        self._spent[kind] += cpu - before[1]
-        self._octets[kind] += octets - before[2]
-        self._reads[kind] += reads - before[3]
+        window = Window(seconds, cpu - before[1], octets - before[2], reads - before[3])
+        self._windows[TRIAL[self._place]].append(window)
         self._place += 1
-        if self._place < len(TRIAL) and not (self._place == EARLY and self._falls(CLEARLY)):
+        if self._place < len(TRIAL) and not (self._place == EARLY and self._holds_up()):
             return self._window()
         return self._judge()
 
@@ -114,7 +118,7 @@ class Controller:
     def _try(self, one: float, other: float) -> float:
         """Begin a trial of two periods."""
         self._periods = (one, other)
-        self._spent, self._octets, self._reads, self._seconds = [0.0, 0.0], [0, 0], [0, 0], [0.0, 0.0]
+        self._windows = ([], [])
         self._place = 0
         return self._window()
 
@@ -126,10 +130,10 @@ class Controller:
         """The end of a trial; of the first of two where longer sleeps may be worth it."""
         self._place = -1
         first = self._periods[1] == PERIOD
-        self.period = self._periods[int(self._worth_it(SAVING if first or not self._periods[0] else MORE))]
+        self.period = self._periods[int(self._worth_it(MORE if self._periods[0] else SAVING))]
         if first:
-            self._unslept = self._octets[0] / self._seconds[0]
-            if not self._falls(LOSS) and self._reads[1] * PERIOD >= MANY * self._seconds[1]:
+            self._unslept = self._throughput(0)
+            if not self._falls(LOSS) and self._reads(1) * PERIOD >= MANY:
                 return self._try(self.period, LONG_PERIOD)
         self._tried = -1.0
         shortest, longest = ON_SECONDS if self.period else OFF_SECONDS
@@ -137,16 +141,33 @@ class Controller:
         self._left = self._rest = min(max(self._rest * 2, shortest), longest) if alike else shortest
         return SLICE
 
+    # Medians: in one window the machine may have had something else to do.
+
+    def _throughput(self, kind: int) -> float:
+        """Octets a second."""
+        return median(window.octets / window.seconds for window in self._windows[kind])
+
+    def _reads(self, kind: int) -> float:
+        """Reads a second."""
+        return median(window.reads / window.seconds for window in self._windows[kind])
+
+    def _cost(self, kind: int) -> float:
+        """CPU seconds an octet."""
+        return median(window.spent / max(window.octets, 1) for window in self._windows[kind])
+
     def _worth_it(self, saving: float) -> bool:
-        one, other = self._octets
-        if not one or not other:
+        if not self._throughput(0) or not self._throughput(1):
             return False
-        return self._spent[1] / other <= (1 - saving) * self._spent[0] / one and not self._falls(LOSS)
+        return self._cost(1) <= (1 - saving) * self._cost(0) and not self._falls(LOSS)
+
+    def _holds_up(self) -> bool:
+        """Has throughput clearly fallen, in every window so far?"""
+        best = [max(window.octets / window.seconds for window in windows) for windows in self._windows]
+        return best[1] < (1 - CLEARLY) * best[0]
 
     def _falls(self, share: float) -> bool:
         """Is throughput with the second period lower by more than this share?"""
-        one, other = (octets / seconds for octets, seconds in zip(self._octets, self._seconds, strict=True))
-        return other < (1 - share) * one
+        return self._throughput(1) < (1 - share) * self._throughput(0)
 
 
 class Batch:

@@ -85,6 +85,19 @@ def test_what_saves_too_little_is_not_done(cheaper: float, seed: int) -> None:
     assert world.asleep() < 0.02
 
 
+def test_one_window_in_which_the_machine_did_something_else_decides_nothing() -> None:
+    world, load = World(), Load(cheaper=0.6, noise=0.03)
+    for place in range(8):
+        world.live(load, 5.0)
+        while world.controller.period > 0.0:
+            world.live(load, 0.005)
+        # Into one of the windows falls what takes all the processor, and lets nothing come.
+        world.live(load, place * 0.01)
+        world.live(Load(octets=1e3, reads=2000.0, cost=1e-5), 0.005)
+        world.live(load, 0.1)
+        assert world.controller.period > 0.0, place
+
+
 @given(st.floats(0.05, 1 - LOSS - 0.05), st.floats(0.1, 2.0), st.integers())
 def test_senders_that_wait_for_answers_keep_their_throughput(throughput: float, cheaper: float, seed: int) -> None:
     load = Load(throughput=throughput, cheaper=cheaper, noise=0.03)
