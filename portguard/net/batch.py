@@ -4,9 +4,9 @@ A message costs mostly wake-ups, reads and writes; of messages that come in one 
 are kept a `period` apart: what came is handled and written, and what is left of the period is slept. Data that comes
 after a longer silence finds no sleep before it, so a quiet link waits for nothing.
 
-Nouns: a *window* is a stretch of time with one period throughout; a *trial* compares windows of two periods, of which
-0, no sleeping, is one; between trials it *rests*, and looks every SLICE whether the traffic is still what was tried.
-The `Controller` decides, without a clock or a socket; `Batch` sleeps.
+Nouns: a *window* is a stretch of time with one period throughout, 0 for no sleeping; a *trial* compares windows of two
+periods; between trials it *rests*, and looks every SLICE whether the traffic is still what was tried. The `Controller`
+decides, without a clock or a socket; `Batch` sleeps.
 """
 
 import asyncio
