@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +12,7 @@ from portguard.policy.desk import Desk, Message
 from portguard.policy.grant import Bucket
 from portguard.policy.limits import Limits
 from portguard.policy.reasons import ACTION_BY_NAME, ORDINAL
+from portguard.sms.category import packed
 from tests.policy.conftest import Office
 from tests.policy.folder import Tables, when
 from tests.policy.messages import CODE
@@ -179,6 +182,34 @@ def test_each_scope_has_a_cap_of_its_own(office: Office) -> None:
         Message("first", "106900011", number, "【好品牌】" + CODE, at=TEN) for number in ("13910001234", "13916001234")
     )
     assert [desk.judge(message).code for message in (north, east, north, east)] == [0, 0, 305, 305]
+
+
+def test_scopes_that_limit_alike_have_caps_of_their_own_by_signature_and_port_and_not_by_number(office: Office) -> None:
+    tables = scoped({"port": "106900011", "daily_cap": 1}, {"port": "106900012", "daily_cap": 1})
+    desk = office.desk({
+        **tables,
+        "ports": [{"port": port, "holder": "a"} for port in ("106900011", "106900012")],
+        "signatures": [{"signature": name, "enterprise": "a"} for name in ("好品牌", "又一家")],
+        "scopes": [*tables["scopes"], *({**row, "signature": "又一家"} for row in tables["scopes"])],
+    })
+    asked = [(number, name) for number in ("106900011", "106900012") for name in ("好品牌", "又一家")]
+    for digits, code in (("", 0), ("1", 305), ("2", 305)):
+        for number, name in asked:
+            message = Message("first", number + digits, "13910001234", f"【{name}】" + CODE, at=TEN)
+            assert desk.judge(message).code == code, (number, digits, name)
+
+
+def test_what_was_used_is_found_again_by_whoever_kept_it(office: Office) -> None:
+    """The digests stand in a file that outlives the program: a change of them would forget a day's use."""
+    row = {
+        "port": "10690001", "regions": "shanghai|beijing", "hours": "08:00-20:00", "daily_cap": 9,
+        "categories": "verification",
+    }
+    desk = office.desk(scoped(row))
+    assert send(desk, "【好品牌】" + CODE) == 0
+    (used,) = desk.engine.uses
+    named = "好品牌\0a\x0010690001\0*\0beijing|shanghai\0[(480, 1200)]".encode() + b"\0" + packed(["verification"])
+    assert used.key == blake2b(named, digest_size=16).digest()
 
 
 def test_a_second_scope_takes_over_when_the_first_is_used_up(office: Office) -> None:
