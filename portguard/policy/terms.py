@@ -135,7 +135,7 @@ class Shared:
         while cursor.next(number, False):
             start = cursor.at
             owner = entry.rows[cursor.number()].enterprise
-            # Signatures that have one owner are told from each other by their place alone.
+            # Without the place of the owner among those of the signature, and without the port, which the number has.
             octets = bytes([cursor.digits]) + entry.raw[cursor.at : cursor.end]
             of_owner = self.rows.get(owner)
             row = of_owner.get(octets) if of_owner is not None else None
