@@ -1,9 +1,13 @@
-"""Texts that came before: most messages differ from an earlier one of their sender in their digits only.
+"""Texts that came before: most messages differ from an earlier one of their sender in digits only, or in a name.
 
 Noun: a *Known* text is one that an account has sent from a number, with all that was found out about it: its grant, its
 kind of content, whether it tells how to refuse. `KnownTexts` finds it for a message in one comparison, which takes the
 place of reading the text; a digit stands for any other, but not in the signature. What depends on which digit it is
 (templates with digits of their own) is for whoever remembers a text to leave out.
+
+Of a *loose* text a few hanzi in one place may be others, too: a name. Words decide about the content, and each has two
+symbols or more; so where no word has two of the hanzi beside each other, nor one beside what stands around them, they
+are in no word, and all words of the one text are in the other. This is asked of both.
 
 Compiled. Bounded: a slot for each look of a text, and the last that had it stays there.
 """
@@ -15,10 +19,14 @@ from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr
 
 from portguard.policy.grant import NO_GRANT, NO_PORT, Account, Bucket
-from portguard.sms.text import OPEN, stands_at
+from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, word_table
+from portguard.sms.lexicon import NUMBER, Lexicon
+from portguard.sms.text import CLOSE, OPEN, stands_at
 
 # A text shorter than this is not remembered: too little to tell slots by.
 _LEAST: Final = 32
+# Octets of a loose text from the first hanzi that may be another to behind the last.
+_MOST_APART: Final = 16
 # Of a word of four UTF-16 units, what all digits have in common.
 _DIGITS_ALIKE: Final = ~0x000F000F000F000F
 _MULTIPLIER: Final = 0x1E3779
@@ -36,7 +44,8 @@ class Known:
     """A text and what was found. `number` and `text` are as sent; digits count before `head` and from `tail` on.
 
     `hits` and `soft` are those of its signature; `index` is its content (category * 16 + industry, 0 where the text
-    does not tell); it all holds at epoch seconds from `since` to before `until`.
+    does not tell); it all holds at epoch seconds from `since` to before `until`. Of a `loose` text nothing but words
+    and the signature at the head decides, which `head` is behind.
     """
 
     def __init__(self) -> None:
@@ -54,6 +63,7 @@ class Known:
         self.index: i64 = 0
         self.fitting = False
         self.hinted = False
+        self.loose = False
 
 
 UNKNOWN_TEXT: Final = Known()
@@ -61,19 +71,22 @@ UNKNOWN_TEXT: Final = Known()
 
 class KnownTexts:
     """Up to `most` known texts; a power of two. A text is remembered when its look comes a second time: one that names
-    somebody comes once."""
+    somebody comes once. What was found about them was found with the words of `lexicon`."""
 
-    def __init__(self, most: i64) -> None:
+    def __init__(self, most: i64, lexicon: Lexicon) -> None:
         self._mask: i64 = most - 1
         self._slots: list[Known] = [UNKNOWN_TEXT] * int(most)
         # Two of each slot, of 31 bits, -1 is none: the look of the text that is known, and the last that was not. So it
         # costs one line of memory to see that a text is not known, and to note that it came.
         self._looks: vec[i32] = vec[i32]([-1] * (2 * int(most)))
-        self._look: i64 = 0
+        self._look: i64 = -1
+        self._lexicon = lexicon
+        self._symbols = word_table()
 
     def find(self, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64) -> Known:
         """The known text of which the plain UTF-16BE text buf[start:end] is another, sent by `a` from the number
         buf[number_start:number_end]; UNKNOWN_TEXT when there is none."""
+        self._look = -1
         if end - start < _LEAST or number_end < 8:
             return UNKNOWN_TEXT
         self._look = look(buf, start, end, number_end)
@@ -86,15 +99,96 @@ class KnownTexts:
             and len(known.text) == end - start
             and len(known.number) == number_end - number_start
             and stands_at(buf, number_start, known.number)
-            and alike(buf, start, known.text, known.head, known.tail)
+            and self.alike(buf, start, known)
         ):
             return known
         return UNKNOWN_TEXT
 
+    def alike(self, buf: bytes, start: i64, known: Known) -> bool:
+        """Is the UTF-16BE text at buf[start:], of the same length, the known one but for digits, or for a name if that
+        is loose? One whose own name keeps it from being so is not remembered in its place."""
+        text = known.text
+        head: i64 = known.head
+        tail: i64 = known.tail
+        size: i64 = len(text)
+        first: i64 = -1
+        last: i64 = -1
+        pos: i64 = 0
+        while pos < size:
+            if pos + 8 <= size:
+                here = read_i64_be(buf, start + pos)
+                there = read_i64_be(text, pos)
+                if here == there or (pos >= head and pos + 8 <= tail and digits_apart(here, there)):
+                    pos += 8
+                    continue
+            unit: i64 = i64(read_i16_be(buf, start + pos))
+            other: i64 = i64(read_i16_be(text, pos))
+            if unit != other:
+                if pos < head or pos >= tail:
+                    return False
+                if unit < 0x30 or unit > 0x39 or other < 0x30 or other > 0x39:
+                    if first < 0:
+                        first = pos
+                    last = pos + 2
+                    if not known.loose or last - first > _MOST_APART:
+                        return False
+            pos += 2
+        if last < 0:
+            return True
+        if not self._wordless(text, 0, first, last, head, size):
+            return False
+        if self._wordless(buf, start, first, last, head, size):
+            return True
+        self._look = -1
+        return False
+
+    def _wordless(self, buf: bytes, start: i64, first: i64, last: i64, head: i64, size: i64) -> bool:
+        """Are the units from `first` to `last` of the text of `size` octets at buf[start:] hanzi that are surely in no
+        word? What stands before `head` is not read for words."""
+        previous: i64 = BREAK
+        pos: i64 = first - 2
+        while pos >= head:
+            previous = self._symbol(buf, start + pos)
+            if previous != GAP:
+                break
+            pos -= 2
+        if previous == GAP:
+            previous = BREAK
+        pos = first
+        while pos < last:
+            unit: i64 = i64(read_i16_be(buf, start + pos)) & 0xFFFF
+            if unit < 0x4E00 or unit > 0x9FFF:
+                return False
+            symbol = self._symbol(buf, start + pos)
+            if previous < 0 or symbol < 0x80 or self._lexicon.joins(previous, symbol):
+                return False
+            previous = symbol
+            pos += 2
+        while pos < size:
+            symbol = self._symbol(buf, start + pos)
+            if symbol != GAP:
+                return symbol >= 0 and not self._lexicon.joins(previous, symbol)
+            pos += 2
+        return True
+
+    def _symbol(self, buf: bytes, pos: i64) -> i64:
+        """What the unit at `pos` is to words; -1 where that depends on more than the unit, GAP for nothing at all."""
+        unit: i64 = i64(read_i16_be(buf, pos)) & 0xFFFF
+        symbol: i64 = i64(read_i16_be(self._symbols, unit * 2)) & 0xFFFF
+        if symbol >= 0x80 and symbol != ELSEWHERE:
+            return symbol
+        if symbol == DIGIT:
+            return NUMBER
+        if symbol == BREAK or symbol == GAP:
+            return symbol
+        if symbol == DELETED:
+            return GAP
+        return -1
+
     def put(self, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64) -> Known:
         """A place for what was found about the text that was asked for last, in which all but account, number and text
         is still to be filled in; UNKNOWN_TEXT when it is none to remember."""
-        if end - start < _LEAST or number_end < 8:
+        if self._look < 0:
             return UNKNOWN_TEXT
         slot: i64 = self._look & self._mask
         if i64(self._looks[2 * slot + 1]) != self._look:
@@ -120,14 +214,21 @@ class KnownTexts:
 
 
 def look(buf: bytes, start: i64, end: i64, number_end: i64) -> i64:
-    """A number that texts alike have in common, of at least _LEAST octets, from numbers with the same last digits."""
+    """A number that texts alike have in common, of at least _LEAST octets, from numbers with the same last digits. What
+    stands right behind a signature has no part in it: often it is a name."""
     middle: i64 = start + ((end - start) >> 2 << 1)
     first = read_i64_be(buf, start)
     second = read_i64_be(buf, start + 8)
-    # Digits in a signature are not like any other.
-    if first >> 48 != OPEN or closes(first) or closes(second):
+    if first >> 48 != OPEN:
         first &= _DIGITS_ALIKE
         second &= _DIGITS_ALIKE
+    elif closes(first):
+        first = enclosed(first) & _DIGITS_ALIKE
+        second = 0
+    elif closes(second):
+        first &= _DIGITS_ALIKE
+        second = enclosed(second) & _DIGITS_ALIKE
+    # else the signature goes on, and its digits are not like any other.
     h = mixed(end - start, first)
     h = mixed(h, second)
     h = mixed(h, read_i64_be(buf, middle) & _DIGITS_ALIKE)
@@ -147,6 +248,14 @@ def closes(units: i64) -> bool:
     return ((apart - _ONES) & ~apart) >> 15 & _ONES != 0
 
 
+def enclosed(units: i64) -> i64:
+    """Four UTF-16 units up to the first closing bracket, which is among them; zeros behind it."""
+    spare: i64 = 48
+    while spare > 0 and units >> spare & 0xFFFF != CLOSE:
+        spare -= 16
+    return units >> spare << spare
+
+
 def digits_apart(here: i64, there: i64) -> bool:
     """Do four UTF-16 units differ in digits only? Where it says no, they may: a unit of 0xFFFA or more disturbs its
     neighbour."""
@@ -159,25 +268,3 @@ def digits_apart(here: i64, there: i64) -> bool:
     # All sixteen bits of each unit that differs.
     differing: i64 = ((apart | apart >> 1 | apart >> 2 | apart >> 3) & _ONES) * 0xFFFF
     return no_digits & differing == 0
-
-
-def alike(buf: bytes, start: i64, text: bytes, head: i64, tail: i64) -> bool:
-    """Is the UTF-16BE text at buf[start:], of the same length, `text` but for digits between `head` and `tail`?"""
-    size: i64 = len(text)
-    pos: i64 = 0
-    while pos < size:
-        if pos + 8 <= size:
-            here = read_i64_be(buf, start + pos)
-            there = read_i64_be(text, pos)
-            if here == there or (pos >= head and pos + 8 <= tail and digits_apart(here, there)):
-                pos += 8
-                continue
-        unit: i64 = i64(read_i16_be(buf, start + pos))
-        other: i64 = i64(read_i16_be(text, pos))
-        if unit != other:
-            if pos < head or pos >= tail:
-                return False
-            if unit < 0x30 or unit > 0x39 or other < 0x30 or other > 0x39:
-                return False
-        pos += 2
-    return True

@@ -28,7 +28,7 @@ from portguard.sms.charset import ascii_brackets, decode, is_binary
 from portguard.sms.optout import tells_how_to_refuse
 from portguard.sms.template import content_of
 from portguard.sms.template_plain import UNFIT, UNSURE, PlainTemplates
-from portguard.sms.text import holds_usual_hint, plain_utf16
+from portguard.sms.text import after_signature, holds_usual_hint, plain_utf16
 from portguard.sms.udh import AMBIGUOUS, UNREAD, doubt_of, udh_length
 
 _UCS2: Final = 8
@@ -48,7 +48,7 @@ class Reading(Lookup):
         # Is the text UTF-16BE as it stands? Does it tell how to refuse more of it, if that is asked of its kind?
         self.plain = False
         self.hinted = True
-        self.known = KnownTexts(_TEXTS_KEPT)
+        self.known = KnownTexts(_TEXTS_KEPT, self.lexicon)
         self.outdated: list[KnownTexts] = []
         self.folds = fold_table()
 
@@ -56,8 +56,8 @@ class Reading(Lookup):
         """Serve another revision; what is known of texts was found under the one before."""
         self.outdated.append(self.known)
         del self.outdated[:-LEAVING]
-        self.forget()
         super().swap(revision)
+        self.forget()
 
     def shed(self, count: i64) -> None:
         """Give up so many of the answers and texts of revisions that serve no more."""
@@ -67,7 +67,7 @@ class Reading(Lookup):
 
     def forget(self) -> None:
         """Read every text anew."""
-        self.known = KnownTexts(_TEXTS_KEPT)
+        self.known = KnownTexts(_TEXTS_KEPT, self.lexicon)
 
     # ---- time, account, number
 
@@ -382,6 +382,10 @@ class Reading(Lookup):
         known.index = self.index
         known.fitting = self.fitting
         known.hinted = self.hinted
+        known.loose = (
+            t.has_head and not t.closer and after_signature(t.raw, len(t.raw)) == t.head_end
+            and grant.templates is None and not self.lexicon.turned and self.index >> 4 != MARKETING
+        )
 
 
 def is_common(unit: i64) -> bool:

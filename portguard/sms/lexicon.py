@@ -26,7 +26,7 @@ from mypy_extensions import i64
 
 from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, fold_elsewhere, word_table
 from portguard.sms.category import INDUSTRIES, MARKETING, UNKNOWN, VERIFICATION, WORD_LIMIT, word_error
-from portguard.sms.pair_filter import LONGER, PAIR_MULTIPLIER, SECOND, WHOLE, pair_filter
+from portguard.sms.pair_filter import LONGER, PAIR_MULTIPLIER, SECOND, WHOLE, pair_filter, pairs_within
 from portguard.sms.sight import in_sight
 from portguard.sms.text import after_signature
 from portguard.sms.trie import FREE, MULTIPLIER, NODE_BITS, NODE_MASK, PAIR, SYMBOL_BITS, trie
@@ -59,6 +59,7 @@ class Lexicon:
         self._elsewhere: dict[int, bytes] = fold_elsewhere()
         self._pairs: bytes = b"\x00"
         self._pair_mask: i64 = 0
+        self._within: bytes = b"\x00"
         self._symbols: vec[i64] = vec[i64]([0] * 1024)
         self._candidates: vec[i64] = vec[i64]([0] * 1024)
         self._count: i64 = 0
@@ -67,7 +68,8 @@ class Lexicon:
         self._hit_count: i64 = 0
         self._covered: list[int] = []
         self._explaining: bool = False
-        self._turned: bool = False
+        # Was the text that was read last turned around for the eye?
+        self.turned: bool = False
         self._totals: vec[i64] = vec[i64]([0] * CATEGORIES)
         self._against: vec[i64] = vec[i64]([0] * CATEGORIES)
         self._weak: vec[i64] = vec[i64]([0] * CATEGORIES)
@@ -101,6 +103,7 @@ class Lexicon:
         """Fill the pair filter, the trie and the weights."""
         self._pairs = pair_filter(list(spellings.values()))
         self._pair_mask = len(self._pairs) - 1
+        self._within = pairs_within(list(spellings.values()))
         steps, nodes = trie(list(spellings.values()))
         self._steps: vec[i64] = vec[i64](steps)
         self._mask: i64 = len(steps) - 1
@@ -126,13 +129,19 @@ class Lexicon:
             found.pop()
         return found[1:] if found and found[0] == BREAK else found
 
+    def joins(self, first: i64, second: i64) -> bool:
+        """May there be a word in which these two symbols stand beside each other? False is sure."""
+        pair: i64 = first * PAIR_MULTIPLIER + second
+        return i64(self._within[(pair >> 3) & (len(self._within) - 1)]) >> (pair & 7) & 1 != 0
+
     def classify(self, raw: bytes) -> i64:
         """category * 16 + industry of a text in sound UTF-16BE; 0 when its words do not say. A text that is turned
         around for the eye is read both ways."""
         found = self._told(raw)
-        if self._turned:
+        if self.turned:
             shown = in_sight(raw.decode("utf-16-be", "replace")).encode("utf-16-be", "replace")
             other = self._told(shown)
+            self.turned = True
             if found == UNKNOWN or other >> 4 == MARKETING:
                 return other
         return found
@@ -178,7 +187,7 @@ class Lexicon:
         count: i64 = 0
         found: i64 = 0
         previous: i64 = BREAK
-        in_letters = open_pair = self._turned = False
+        in_letters = open_pair = self.turned = False
         position: i64 = after_signature(raw, end)
         while position + 1 < end:
             unit: i64 = i64(read_i16_be(raw, position)) & 0xFFFF
@@ -194,7 +203,7 @@ class Lexicon:
                     in_letters = True
             elif symbol == DELETED:
                 if unit == _OVERRIDE:
-                    self._turned = True
+                    self.turned = True
                 continue
             else:
                 in_letters = False

@@ -25,3 +25,16 @@ def pair_filter(words: list[list[int]]) -> bytes:
         if rest:
             filled[(second * PAIR_MULTIPLIER + rest[0]) & (size - 1)] |= SECOND
     return bytes(filled)
+
+
+def pairs_within(words: list[list[int]]) -> bytes:
+    """A bit for every two symbols that stand beside each other in a word, by the same hash modulo the number of bits: so
+    many that of other pairs one in sixty or fewer has the bit of one."""
+    hashes = {first * PAIR_MULTIPLIER + second for word in words for first, second in zip(word, word[1:], strict=False)}
+    size = LEAST_SIZE
+    while 8 * size < 64 * len(hashes) and size < LARGEST_SIZE:
+        size *= 2
+    filled = bytearray(size)
+    for one in hashes:
+        filled[(one >> 3) & (size - 1)] |= 1 << (one & 7)
+    return bytes(filled)

@@ -45,7 +45,7 @@ class Text:
     `disguised_head` or `disguised_tail` holds what is between those brackets, as written (`ornamental`: between other
     symbols). `beside` is what looks like another signature right behind the head or before the tail, "" for none.
     `head_end` and `tail_start` are the offsets behind the pair at the head and of the one at the tail, 0 and the end
-    where there is none.
+    where there is none. `closer`: an end of a text with a head had to be read by `sight`.
     """
 
     raw: bytes
@@ -56,6 +56,7 @@ class Text:
     head_end: i64
     tail_start: i64
     unclosed: bool
+    closer: bool
     disguised: bool
     disguised_head: str
     disguised_tail: str
@@ -78,6 +79,7 @@ class Text:
         self.head_end = 0
         self.tail_start = 0
         self.unclosed = False
+        self.closer = False
         self.disguised = False
         self.disguised_head = ""
         self.disguised_tail = ""
@@ -88,7 +90,7 @@ class Text:
         """Read `raw`, sound UTF-16BE; `ascii_brackets` makes [ ] the pair, as for codings that cannot carry 【】."""
         self.raw = raw
         self.head = self.tail = b""
-        self.has_head = self.has_tail = self.unclosed = False
+        self.has_head = self.has_tail = self.unclosed = self.closer = False
         self.head_end, self.tail_start = 0, len(raw)
         if self.disguised:
             self.disguised = False
@@ -198,6 +200,7 @@ class Text:
         """What a reader takes for a signature at the tail; `last` is the last unit."""
         last = i64(read_i16_be(self._fold, last * 2)) & 0xFFFF
         if last == CLOSE or last == DELETED or last == ELSEWHERE:
+            self.closer = True
             self.disguised_tail = sight.tail(self.raw[begin:end].decode("utf-16-be", "replace"))
             self.disguised = self.disguised or self.disguised_tail != ""
 
@@ -224,6 +227,7 @@ class Text:
             if kind > BREAK and kind != ELSEWHERE:
                 return
             if i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF == OPEN:
+                self.closer = True
                 self.beside = sight.behind(raw[start:end].decode("utf-16-be", "replace"))
                 return
             position += 2

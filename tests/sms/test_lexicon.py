@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portguard.sms.canonical import canonical
 from portguard.sms.category import (
     INDUSTRIES,
     INDUSTRY_NAMES,
@@ -212,3 +213,16 @@ def test_which_digits_they_are_does_not_matter(parts: list[str], random: Random)
     other = "".join(random.choice("0123456789") if "0" <= one <= "9" else one for one in text)
     for lexicon in (SMALL, SHIPPED):
         assert lexicon.classify(text.encode("utf-16-be")) == lexicon.classify(other.encode("utf-16-be"))
+
+
+def test_what_stands_beside_each_other_in_a_word_joins_and_hardly_anything_else() -> None:
+    joined = 0
+    for word, *_ in load_default():
+        for first, second in zip(word, word[1:], strict=False):
+            if "\u4e00" <= first and "\u4e00" <= second and canonical(first + second) == first + second:
+                joined += 1
+                assert SHIPPED.joins(ord(first), ord(second))
+    assert joined > 1000
+    random = Random(5)
+    pairs = [(random.randrange(0x4E00, 0x9FFF), random.randrange(0x4E00, 0x9FFF)) for _ in range(5000)]
+    assert sum(SHIPPED.joins(first, second) for first, second in pairs) < 5000 / 60
