@@ -6,12 +6,24 @@ slots; where one was used since the hand last came by it goes on, the next one t
 as good as giving up what was used longest ago, and the hits pay no more than a flag). So room is made one answer at a
 time, and never all at once.
 
+Regions of subscribers are kept, too: `Regions`, one for each slot.
+
 Compiled; used by `lookup`.
 """
 
+from typing import Final
+
+from librt.strings import read_i64_be
+from librt.vecs import vec
 from mypy_extensions import i64
 
 from portguard.policy.grant import NO_GRANT, NO_PORT, Account, Grant, PortGrant
+
+_REGIONS: Final = 1 << 15
+# Eight octets at once: half of each, what an ASCII digit has in the other half, and what lifts ten digits' successors.
+_NIBBLES: Final = 0x0F0F0F0F0F0F0F0F
+_THREES: Final = 0x0303030303030303
+_SIXES: Final = 0x0606060606060606
 
 
 class Kept:
@@ -107,3 +119,52 @@ class Kept:
             self._keys.pop()
             count -= 1
         return len(self._keys) > 0
+
+
+class Regions:
+    """Regions of numbers by what decides about them, a `key` of at most 60 bits; whoever comes last has the slot."""
+
+    def __init__(self) -> None:
+        self._keys: vec[i64] = vec[i64]([-1] * _REGIONS)
+        self._names: list[str] = [""] * _REGIONS
+        self._slot: i64 = 0
+
+    def has(self, key: i64) -> bool:
+        """Is it known? Then `found` has it; else it may be `put`."""
+        self._slot = ((key ^ key >> 24) & 0xFFFFFFFFFF) * 0x1E3779 >> 20 & (_REGIONS - 1)
+        return self._keys[self._slot] == key
+
+    def found(self) -> str:
+        """The region of the key that was asked about last."""
+        return self._names[self._slot]
+
+    def put(self, key: i64, region: str) -> None:
+        """Keep the region of the key that was asked about last."""
+        self._keys[self._slot] = key
+        self._names[self._slot] = region
+
+
+def digits_of(buf: bytes, start: i64, end: i64) -> i64:
+    """The eight to fifteen ASCII digits buf[start:end] as one number, four bits each; -1 for anything else."""
+    size: i64 = end - start
+    if size < 8 or size > 15:
+        return -1
+    first = read_i64_be(buf, start)
+    last = read_i64_be(buf, end - 8)
+    if not (all_digits(first) and all_digits(last)):
+        return -1
+    spare: i64 = 4 * (size - 8)  # 28 at most: compiled, 1 << spare is a C int
+    return packed(first) << spare | packed(last) & ((1 << spare) - 1)
+
+
+def all_digits(octets: i64) -> bool:
+    """Are these eight octets ASCII digits?"""
+    return (octets >> 4) & _NIBBLES == _THREES and ((octets + _SIXES) >> 4) & _NIBBLES == _THREES
+
+
+def packed(digits: i64) -> i64:
+    """Eight ASCII digits in 32 bits."""
+    pairs: i64 = digits & _NIBBLES
+    pairs = (pairs | pairs >> 4) & 0x00FF00FF00FF00FF
+    pairs = (pairs | pairs >> 8) & 0x0000FFFF0000FFFF
+    return (pairs | pairs >> 16) & 0xFFFFFFFF

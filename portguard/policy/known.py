@@ -64,6 +64,9 @@ class Known:
         self.fitting = False
         self.hinted = False
         self.loose = False
+        # Where a name was last found to be in no word: what is inside of that need not be looked at again.
+        self.named: i64 = 0
+        self.named_end: i64 = 0
 
 
 UNKNOWN_TEXT: Final = Known()
@@ -135,8 +138,11 @@ class KnownTexts:
             pos += 2
         if last < 0:
             return True
-        if not self._wordless(text, 0, first, last, head, size):
-            return False
+        if first < known.named or last > known.named_end:
+            if not self._wordless(text, 0, first, last, head, size):
+                return False
+            known.named = first
+            known.named_end = last
         if self._wordless(buf, start, first, last, head, size):
             return True
         self._look = -1
@@ -201,6 +207,7 @@ class KnownTexts:
         known.account = a
         known.number = buf[number_start:number_end]
         known.text = buf[start:end]
+        known.named_end = 0
         return known
 
     def shed(self, count: i64) -> bool:

@@ -28,7 +28,7 @@ from portguard.policy.grant import (
     Brakes,
     PortGrant,
 )
-from portguard.policy.kept import Kept
+from portguard.policy.kept import Kept, Regions, digits_of
 from portguard.policy.ledger import MISSING, REVOKED, Ledger
 from portguard.policy.limits import Limits
 from portguard.policy.options import PolicyOptions
@@ -43,11 +43,8 @@ from portguard.sms.text import Text
 
 SECONDS_A_DAY: Final = 86400.0
 
-_REGIONS_KEPT: Final = 100_000
 # Of so many revisions before what was found is given up a little at a time.
 LEAVING: Final = 3
-_UNASKED: Final = "?"
-
 
 
 class EngineOptions:
@@ -106,7 +103,7 @@ class Lookup:
         self.minute: i64 = 0
         self.minute_since = 0.0
         self.minute_until = 0.0
-        self.regions: dict[bytes, str] = {}
+        self.regions = Regions()
         self.region_tail: i64 = revision.region_tail
         self.reader: Reader = revision.reader
         self.noting = revision.noting
@@ -130,7 +127,7 @@ class Lookup:
         """Serve another revision from the next message on. Accounts are resolved again when next asked for."""
         self.revision = revision
         self.lexicon = revision.lexicon
-        self.regions = {}
+        self.regions = Regions()
         self.region_tail = revision.region_tail
         self.reader = revision.reader
         self.noting = revision.noting
@@ -324,21 +321,19 @@ class Lookup:
     def region_of(self, buf: bytes, start: i64, end: i64, ton: i64) -> str:
         """Region of the recipient buf[start:end], "" when unknown.
 
-        The last digits of a Chinese mobile number never decide, so those share an entry: keyed by TON, NPI and the
-        digits before, and computed from zeros in their place, lest an odd address speak for its neighbours.
+        The last digits of a Chinese mobile number never decide, so those that differ in them share an answer: found by
+        TON and the digits before, and computed from zeros in their place, lest an odd address speak for its neighbours.
         """
         tail = self.region_tail
-        digits: i64 = end - start
-        if tail > 0 and ((digits == 11 and buf[start] == 0x31) or (digits == 13 and buf[start] == 0x38)):
-            key = buf[start - 2 : end - tail]
-            region = self.regions.get(key, _UNASKED)
-            if region is not _UNASKED:
-                return region
-            if key[2:].isdigit():
-                if len(self.regions) >= _REGIONS_KEPT:
-                    self.regions = {}
-                region = self.revision.region_of(key[2:] + b"0" * int(tail), int(ton))
-                self.regions[key] = region
+        octets: i64 = end - start
+        if tail > 0 and ((octets == 11 and buf[start] == 0x31) or (octets == 13 and buf[start] == 0x38)):
+            digits = digits_of(buf, start, end)
+            if digits >= 0:
+                key: i64 = digits >> 4 * tail << 8 | ton
+                if self.regions.has(key):
+                    return self.regions.found()
+                region = self.revision.region_of(buf[start : end - tail] + b"0" * int(tail), int(ton))
+                self.regions.put(key, region)
                 return region
         return self.revision.region_of(buf[start:end], int(ton))
 

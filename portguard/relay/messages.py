@@ -17,12 +17,14 @@ from mypy_extensions import i32, i64
 from portguard.policy.counters import Histogram
 from portguard.policy.engine import UNSOUND, Engine
 from portguard.policy.grant import Tally
+from portguard.policy.kept import digits_of
 from portguard.policy.reasons import ALLOW, CODES, DISCARD, MONITOR, TAG
 from portguard.policy.terms import Use
+from portguard.relay import outstanding as row
 from portguard.relay.discard import DiscardIds, rejected_receipt
 from portguard.relay.multi import merged, unsuccess, without_recipients
 from portguard.relay.options import RelayOptions
-from portguard.relay.outstanding import NOTHING_FORWARDED, Originals
+from portguard.relay.outstanding import NO_RARE, RARE, USES, Originals, Rare
 from portguard.relay.pair import Pair
 from portguard.relay.receipt import undelivered
 from portguard.relay.sessions import Sessions
@@ -169,26 +171,30 @@ class Messages(Sessions):
         )
 
     def owe(self, pair: Pair, buf: bytes, command: i64, sequence: i64, now: float) -> None:
-        """A message is passed on: note what its answer will settle."""
+        """A message is passed on: note what its answer will settle, and what a later replace_sm lacks and needs."""
         pair.owed += 1
         engine = self.engine
         s = self.scan
-        sent = pair.pending.put(sequence)
-        sent.octets = 0
-        if self.originals.most > 0 and (command == SUBMIT_SM or command == DATA_SM):
-            sent.send_to(buf, s.dest_start, s.dest_end, s.dest_ton, s.dest_npi)
-        sent.data_coding = s.data_coding
-        sent.esm_class = s.esm_class
+        esm_class: i64 = s.esm_class
         if s.sar:
-            sent.esm_class |= ESM_UDHI  # a part, either way
-        sent.content = engine.category << 4 | engine.industry
-        sent.uses = engine.uses.copy() if len(engine.uses) > 0 else _NO_USES
-        sent.refused = unsuccess(buf[s.dest_start : s.dest_end], engine.refused) if len(engine.refused) > 0 else b""
-        sent.recipients = 0
+            esm_class |= ESM_UDHI  # a part, either way
+        more: i64 = engine.category << 4 | engine.industry
+        more = more << row.CONTENT | esm_class << row.ESM_CLASS | s.data_coding << row.DATA_CODING
         if not self.part_of_more:
-            sent.recipients = s.destinations - len(engine.refused)
-        sent.sent = now if self.judged % SAMPLE == 0 else 0.0
-        sent.tally = engine.grant.tally
+            more |= (s.destinations - len(engine.refused)) << row.RECIPIENTS
+        digits: i64 = 0
+        octets: i64 = s.dest_end - s.dest_start
+        kept = self.originals.most > 0 and (command == SUBMIT_SM or command == DATA_SM)
+        if kept and 0 < octets <= row.ADDRESS_OCTETS:
+            more |= octets | s.dest_ton << row.TON | s.dest_npi << row.NPI
+            digits = digits_of(buf, s.dest_start, s.dest_end)
+        place = pair.pending.put(sequence, digits, more, engine.grant.tally)
+        if len(engine.uses) > 0:
+            pair.pending.use(place, engine.uses.copy())
+        if digits < 0 or self.judged % SAMPLE == 0 or len(engine.refused) > 0:
+            address = buf[s.dest_start : s.dest_end]
+            refused = unsuccess(address, engine.refused) if len(engine.refused) > 0 else b""
+            pair.pending.note(place, Rare(address, refused, now if self.judged % SAMPLE == 0 else 0.0))
 
     def answer(self, pair: Pair, command: i64, status: i64, sequence: i64) -> i64:
         """Answer a request that is no bind with a status in its own response."""
@@ -289,23 +295,34 @@ class Messages(Sessions):
     def settle(self, pair: Pair, buf: bytes, pos: i64, end: i64, now: float) -> i64:
         """The SMSC's answer to a message: give caps back, remember an original, take a sampled time; add the recipients
         that were taken out of a submit_multi to those that the SMSC refused."""
-        sent = pair.pending.take(be32(buf, pos + 12))
-        if sent is NOTHING_FORWARDED:
+        pending = pair.pending
+        sequence = be32(buf, pos + 12)
+        place = pending.take(sequence)
+        if place < 0:
             return PASS
-        if be32(buf, pos + 8) != 0:
-            for use in sent.uses:
-                self.engine.limits.give_back(use)
-        else:
-            self.taken(sent.tally, sent.recipients, 0)
-            if sent.octets > 0:
+        more = pending.more(place)
+        rare = NO_RARE
+        if more & RARE != 0:
+            rare = pending.rare.pop(int(sequence), NO_RARE)
+        if be32(buf, pos + 8) == 0:
+            tally = pending.tallies[place]
+            self.taken(tally, more >> row.RECIPIENTS & 0xFF, 0)
+            digits = pending.digits(place)
+            if more & 0xFF != 0 and (digits >= 0 or rare is not NO_RARE):
                 stop = cstring_end(buf, pos + HEADER, end, 65)
                 if stop > 0:
-                    self.originals.add(pair.system_id, buf, pos + HEADER, stop, sent)
-        if sent.sent > 0.0:
-            self.smsc_time.observe(now - sent.sent, 1)
-        if len(sent.refused) > 0 and be32(buf, pos + 8) == 0:
-            self.patched = merged(buf[pos:end], sent.refused)
-            return REPLACED
+                    self.originals.add(pair.system_id, buf, pos + HEADER, stop, digits, more, rare.address, tally)
+        if more & USES != 0:
+            if be32(buf, pos + 8) != 0:
+                for use in pending.uses[place]:
+                    self.engine.limits.give_back(use)
+            pending.uses[place] = _NO_USES
+        if rare is not NO_RARE:
+            if rare.sent > 0.0:
+                self.smsc_time.observe(now - rare.sent, 1)
+            if len(rare.refused) > 0 and be32(buf, pos + 8) == 0:
+                self.patched = merged(buf[pos:end], rare.refused)
+                return REPLACED
         return PASS
 
     def taken(self, tally: Tally, delivered: i64, failed: i64) -> None:

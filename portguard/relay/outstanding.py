@@ -1,8 +1,11 @@
 """What waits for an answer of the SMSC, by the number it was sent under; and what was delivered, by the id it got.
 
-Nouns: a *Forwarded* message, whose answer settles something; `Pending`, those of one link; `Originals`, what a later
-replace_sm or a receipt may name, in rows of plain numbers: a hundred thousand objects would cost more to let go of than
-a message costs to judge.
+Nouns: `Pending`, the messages of one link that were forwarded and whose answers settle something; `Originals`, what a
+later replace_sm or a receipt may name. Both are rows of plain numbers: tens of thousands of objects would not fit into
+a processor's cache, and a hundred thousand would cost more to let go of than a message costs to judge. A row has the
+digits of a message's destination_addr and `more`: the octets of that address (0 where no replacement is possible), its
+TON and NPI, data_coding, esm_class, the content, and for how many recipients it counts. What few messages have is a
+`Rare`.
 
 Compiled.
 """
@@ -19,49 +22,32 @@ from portguard.policy.terms import Use
 PROBES: Final = 8
 # The longest address that is remembered: a subscriber's fits in (E.164), and what submit_sm carries (SMPP 3.4 §4.4.1).
 ADDRESS_OCTETS: Final = 20
-_WORD: Final = 7  # octets of an address in one number that is never negative
+# Of `more`, one octet each: where they stand, and two bits above them.
+TON: Final = 8
+NPI: Final = 16
+DATA_CODING: Final = 24
+ESM_CLASS: Final = 32
+CONTENT: Final = 40
+RECIPIENTS: Final = 48
+USES: Final = 0x100000000000000
+RARE: Final = 0x200000000000000
+_RECIPIENT: Final = 0x1000000000000
+
+_WORD: Final = 7  # octets of an id in one number that is never negative
 _NO_USES: Final[list[Use]] = []
 
 
-class Forwarded:
-    """A message passed on: what the SMSC's answer settles (`uses` of caps, a sampled time), and what a later
-    replace_sm of it lacks and needs. `destination` is where destination_addr and its TON and NPI are kept, and
-    `octets` of it, 0 when no replacement is possible; `refused` is the unsuccess_sme of recipients that were taken out
-    of a submit_multi; `recipients` are counted in `tally` once the SMSC has taken it, 0 for a part that is not the last
-    of its message. One that waits no longer has the `sequence` -1."""
+class Rare:
+    """What few messages have: an `address` that is not eight to fifteen digits; `refused`, the unsuccess_sme of
+    recipients that were taken out of a submit_multi; when it was `sent` (monotonic), of a sample."""
 
-    def __init__(self) -> None:
-        self.sequence: i64 = -1
-        self.octets: i64 = 0
-        self.ton: i64 = 0
-        self.npi: i64 = 0
-        self.first: i64 = 0
-        self.second: i64 = 0
-        self.third: i64 = 0
-        self.data_coding: i64 = 0
-        self.esm_class: i64 = 0
-        self.content: i64 = 0
-        self.recipients: i64 = 0
-        self.uses = _NO_USES
-        self.refused = b""
-        self.sent = 0.0
-        self.tally = NO_TALLY
-
-    def send_to(self, buf: bytes, start: i64, end: i64, ton: i64, npi: i64) -> None:
-        """Remember the destination_addr buf[start:end]."""
-        size: i64 = end - start
-        self.octets = 0
-        if size <= ADDRESS_OCTETS:
-            self.octets = size
-        self.ton = ton
-        self.npi = npi
-        self.first = word(buf, start, end)
-        self.second = word(buf, start + _WORD, end)
-        self.third = word(buf, start + 2 * _WORD, end)
+    def __init__(self, address: bytes, refused: bytes, sent: float) -> None:
+        self.address = address
+        self.refused = refused
+        self.sent = sent
 
 
-NOTHING_FORWARDED: Final = Forwarded()
-_NO_PLACES: Final[list[Forwarded]] = []
+NO_RARE: Final = Rare(b"", b"", 0.0)
 
 
 def word(buf: bytes, start: i64, end: i64) -> i64:
@@ -82,82 +68,125 @@ def word(buf: bytes, start: i64, end: i64) -> i64:
     return found
 
 
+# The columns of `Pending`: the sequence_number (-1: free), the digits, `more`.
+_PENDING: Final = 3
+
+
 class Pending:
     """Forwarded messages by sequence_number, which mostly count up: a table in which each has PROBES places. It grows
-    to twice the power of two from `most` on; where there is no place even then, one that waits is forgotten."""
+    to twice the power of two from `most` on; where there is no place even then, one that waits is forgotten.
+
+    A message's answer settles its `tallies` and `uses` (of caps; _NO_USES unless `more` has USES), by place, and what
+    is `rare`, by sequence_number, if `more` has RARE.
+    """
 
     def __init__(self, most: i64) -> None:
         self.count: i64 = 0
         self.most = most
-        self._places = _NO_PLACES
+        self.tallies: list[Tally] = []
+        self.uses: list[list[Use]] = []
+        self.rare: dict[int, Rare] = {}
+        self._rows: vec[i64] = vec[i64]()
         self._mask: i64 = -1
 
-    def put(self, sequence: i64) -> Forwarded:
-        """A place for one more that waits for its answer; whoever asks fills it in."""
+    def put(self, sequence: i64, digits: i64, more: i64, tally: Tally) -> i64:
+        """The place of one more that waits for its answer."""
+        place = self._free(sequence)
+        row: i64 = place * _PENDING
+        self._rows[row] = sequence
+        self._rows[row + 1] = digits
+        self._rows[row + 2] = more
+        self.tallies[place] = tally
+        return place
+
+    def _free(self, sequence: i64) -> i64:
         while True:
             for step in range(PROBES if self._mask >= 0 else 0):
-                free = self._places[(sequence + step) & self._mask]
-                if free.sequence < 0:
-                    free.sequence = sequence
+                place: i64 = (sequence + step) & self._mask
+                if self._rows[place * _PENDING] < 0:
                     self.count += 1
-                    return free
+                    return place
             if self._mask >= self.most:
-                old = self._places[sequence & self._mask]
-                old.sequence = sequence
-                return old
+                place = sequence & self._mask
+                self._clear(place)
+                return place
             self._grow()
 
     def _grow(self) -> None:
-        before = self._places
+        rows, tallies, uses = self._rows, self.tallies, self.uses
         self._mask = self._mask * 2 + 1 if self._mask > 0 else 2 * PROBES - 1
-        self._places = [Forwarded() for _ in range(self._mask + 1)]
+        size: i64 = self._mask + 1
+        self._rows = vec[i64]([-1] * int(size * _PENDING))
+        self.tallies = [NO_TALLY] * int(size)
+        self.uses = [_NO_USES] * int(size)
         self.count = 0
-        for sent in before:
-            if sent.sequence >= 0:
-                self._settle_in(sent)
+        for old in range(len(tallies)):
+            row: i64 = old * _PENDING
+            if rows[row] >= 0:
+                # Twice as many have room for all there were, each in one of its places or the next ones.
+                place = self.put(rows[row], rows[row + 1], rows[row + 2], tallies[old])
+                self.uses[place] = uses[old]
 
-    def _settle_in(self, sent: Forwarded) -> None:
-        for step in range(PROBES):
-            place: i64 = (sent.sequence + step) & self._mask
-            if self._places[place].sequence < 0:
-                self._places[place] = sent
-                self.count += 1
-                return
+    def _clear(self, place: i64) -> None:
+        """Forget what waits there."""
+        row: i64 = place * _PENDING
+        more: i64 = self._rows[row + 2]
+        if more & RARE != 0:
+            self.rare.pop(int(self._rows[row]), NO_RARE)
+        if more & USES != 0:
+            self.uses[place] = _NO_USES
 
-    def take(self, sequence: i64) -> Forwarded:
-        """The message with this number, which waits no longer; NOTHING_FORWARDED when there is none. It is valid until
-        the next `put`."""
+    def use(self, place: i64, uses: list[Use]) -> None:
+        """The message there uses caps up."""
+        row: i64 = place * _PENDING
+        self._rows[row + 2] = self._rows[row + 2] | USES
+        self.uses[place] = uses
+
+    def note(self, place: i64, rare: Rare) -> None:
+        """The message there has what few have."""
+        row: i64 = place * _PENDING
+        self._rows[row + 2] = self._rows[row + 2] | RARE
+        self.rare[int(self._rows[row])] = rare
+
+    def take(self, sequence: i64) -> i64:
+        """The place of the message with this number, which waits no longer; -1 when there is none. What is there is
+        valid until the next `put`."""
         if self.count > 0:
             for step in range(PROBES):
-                sent = self._places[(sequence + step) & self._mask]
-                if sent.sequence == sequence:
-                    sent.sequence = -1
+                place: i64 = (sequence + step) & self._mask
+                if self._rows[place * _PENDING] == sequence:
+                    self._rows[place * _PENDING] = -1
                     self.count -= 1
-                    return sent
-        return NOTHING_FORWARDED
+                    return place
+        return -1
+
+    def digits(self, place: i64) -> i64:
+        """The digits of the message there."""
+        return self._rows[place * _PENDING + 1]
+
+    def more(self, place: i64) -> i64:
+        """What else there is of it."""
+        return self._rows[place * _PENDING + 2]
 
 
 class Original:
     """A delivered message, as a later replace_sm or a receipt needs it. `destination` is dest_addr_ton, -npi and
     destination_addr; `recipients` are those that no receipt has said not to have got it; `place` is for `Originals`."""
 
-    def __init__(
-        self, place: i64, system_id: str, destination: bytes, data_coding: i64, esm_class: i64, content: i64,
-        recipients: i64, tally: Tally,
-    ) -> None:
+    def __init__(self, place: i64, system_id: str, address: bytes, more: i64, tally: Tally) -> None:
         self.place = place
         self.system_id = system_id
-        self.destination = destination
-        self.data_coding = data_coding
-        self.esm_class = esm_class
-        self.content = content
-        self.recipients = recipients
+        self.destination = bytes([more >> TON & 0xFF, more >> NPI & 0xFF]) + address
+        self.data_coding: i64 = more >> DATA_CODING & 0xFF
+        self.esm_class: i64 = more >> ESM_CLASS & 0xFF
+        self.content: i64 = more >> CONTENT & 0xFF
+        self.recipients: i64 = more >> RECIPIENTS & 0xFF
         self.tally = tally
 
 
-NO_ORIGINAL: Final = Original(-1, "", b"", 0, 0, 0, 0, NO_TALLY)
-# The columns of a row: a hash of the message_id, the three words of the address, five octets more, recipients.
-_COLUMNS: Final = 6
+NO_ORIGINAL: Final = Original(-1, "", b"", 0, NO_TALLY)
+# The columns of a row: a hash of the message_id, the digits, `more`.
+_COLUMNS: Final = 3
 _PLACES_A_ROW: Final = 4  # of the index: one message in some tens of thousands finds none free
 
 
@@ -172,6 +201,7 @@ class Originals:
         self._rows: vec[i64] = vec[i64]()
         self._owners: list[str] = []
         self._tallies: list[Tally] = []
+        self.odd: dict[int, bytes] = {}
         self._index: vec[i64] = vec[i64]()
         self._mask: i64 = 0
         self._indexed: i64 = 0
@@ -191,25 +221,24 @@ class Originals:
         self._index = vec[i64]([-1] * int(size * _PLACES_A_ROW))
         self._mask = size * _PLACES_A_ROW - 1
 
-    def add(self, system_id: str, buf: bytes, start: i64, end: i64, sent: Forwarded) -> None:
-        """The SMSC calls a message of the account buf[start:end]."""
+    def add(
+        self, system_id: str, buf: bytes, start: i64, end: i64, digits: i64, more: i64, address: bytes, tally: Tally
+    ) -> None:
+        """The SMSC calls a message of the account buf[start:end]. Where it has no `digits`, -1, it has an `address`."""
         if self._size == 0:
             self._begin()
-        key = hashed(buf, start, end)
         place: i64 = self._count & (self._size - 1)
-        self._owners[place] = system_id
-        self._tallies[place] = sent.tally
         rows = self._rows
         row: i64 = place * _COLUMNS
-        rows[row] = key
-        rows[row + 1] = sent.first
-        rows[row + 2] = sent.second
-        rows[row + 3] = sent.third
-        rows[row + 4] = (
-            sent.octets | sent.ton << 8 | sent.npi << 16 | sent.data_coding << 24 | sent.esm_class << 32
-            | sent.content << 40
-        )
-        rows[row + 5] = sent.recipients
+        if rows[row + 1] < 0:
+            self.odd.pop(int(place), b"")
+        if digits < 0:
+            self.odd[int(place)] = address
+        self._owners[place] = system_id
+        self._tallies[place] = tally
+        rows[row] = hashed(buf, start, end)
+        rows[row + 1] = digits
+        rows[row + 2] = more
         self._count += 1
 
     def _index_all(self) -> None:
@@ -249,25 +278,23 @@ class Originals:
         return NO_ORIGINAL
 
     def _original(self, place: i64) -> Original:
-        row: i64 = place * _COLUMNS
-        more: i64 = self._rows[row + 4]
-        words = [int(self._rows[row + column]).to_bytes(_WORD, "big") for column in (1, 2, 3)]
-        octets = int(more & 0xFF)
-        return Original(
-            place, self._owners[place], bytes([more >> 8 & 0xFF, more >> 16 & 0xFF]) + b"".join(words)[:octets],
-            more >> 24 & 0xFF, more >> 32 & 0xFF, more >> 40 & 0xFF, self._rows[row + 5], self._tallies[place],
-        )
+        digits: i64 = self._rows[place * _COLUMNS + 1]
+        more: i64 = self._rows[place * _COLUMNS + 2]
+        address = self.odd.get(int(place), b"") if digits < 0 else f"{int(digits):0{int(more & 0xFF)}x}".encode()
+        return Original(place, self._owners[place], address, more, self._tallies[place])
 
     def failed(self, original: Original) -> None:
         """One recipient less has got it."""
         row: i64 = original.place * _COLUMNS
-        self._rows[row + 5] = original.recipients - 1
+        self._rows[row + 2] = self._rows[row + 2] - _RECIPIENT
 
 
 def hashed(buf: bytes, start: i64, end: i64) -> i64:
     """A number of 41 bits for the octets buf[start:end]."""
     found: i64 = end - start
     while start < end:
-        found = ((found ^ i64(buf[start])) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
-        start += 1
+        octets = word(buf, start, end)
+        found = ((found ^ octets >> 28) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
+        found = ((found ^ octets & 0xFFFFFFF) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
+        start += _WORD
     return found ^ found >> 23

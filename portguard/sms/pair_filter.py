@@ -3,6 +3,7 @@
 A text is full of pairs that begin no word; one look here saves looking for one. Knows nothing of texts or weights.
 """
 
+from itertools import pairwise
 from typing import Final
 
 # The pair is a word; it begins longer ones; it is the second and third symbol of one.
@@ -28,9 +29,9 @@ def pair_filter(words: list[list[int]]) -> bytes:
 
 
 def pairs_within(words: list[list[int]]) -> bytes:
-    """A bit for every two symbols that stand beside each other in a word, by the same hash modulo the number of bits: so
-    many that of other pairs one in sixty or fewer has the bit of one."""
-    hashes = {first * PAIR_MULTIPLIER + second for word in words for first, second in zip(word, word[1:], strict=False)}
+    """A bit for every two symbols that stand beside each other in a word, by the same hash modulo the number of bits;
+    so many that of other pairs one in sixty or fewer has the bit of one."""
+    hashes = {first * PAIR_MULTIPLIER + second for word in words for first, second in pairwise(word)}
     size = LEAST_SIZE
     while 8 * size < 64 * len(hashes) and size < LARGEST_SIZE:
         size *= 2

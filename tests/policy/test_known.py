@@ -24,8 +24,8 @@ from tests.policy.registry import TABLES
 ANYBODY = Account("anybody", Bucket())
 NUMBER = b"106900011"
 WORDS = Lexicon(
-    [("优惠", MARKETING, 0, 3), ("优惠券大放送", MARKETING, 1, 4), ("满#减#", MARKETING, 1, 4), ("快递", NOTIFICATION, 4, 3),
-     ("凭取件码", NOTIFICATION, 4, 4), ("满意，再", NOTIFICATION, 0, 3), ("vip卡", MARKETING, 0, 3)]
+    [("优惠", MARKETING, 0, 3), ("优惠券大放送", MARKETING, 1, 4), ("满#减#", MARKETING, 1, 4),
+     ("快递", NOTIFICATION, 4, 3), ("凭取件码", NOTIFICATION, 4, 4), ("满意，再", NOTIFICATION, 0, 3)]
 )  # fmt: skip
 SHIPPED = Lexicon(load_default())
 TEMPLATES: list[dict[str, object]] = [

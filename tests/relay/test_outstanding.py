@@ -5,38 +5,84 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portguard.policy.grant import Tally
-from portguard.relay.outstanding import NO_ORIGINAL, NOTHING_FORWARDED, Forwarded, Originals, Pending, word
+from portguard.policy.grant import NO_TALLY, Tally
+from portguard.policy.kept import all_digits, digits_of, packed
+from portguard.policy.terms import Use
+from portguard.relay.outstanding import (
+    CONTENT,
+    DATA_CODING,
+    ESM_CLASS,
+    NO_ORIGINAL,
+    NPI,
+    RARE,
+    RECIPIENTS,
+    TON,
+    USES,
+    Originals,
+    Pending,
+    Rare,
+    word,
+)
 
 numbers = st.one_of(st.integers(0, 300), st.integers(0, 2**32 - 1))
 
 
 @given(st.lists(st.tuples(st.booleans(), numbers), max_size=300))
 def test_what_was_put_is_taken_once(steps: list[tuple[bool, int]]) -> None:
-    pending, model = Pending(1 << 20), dict[int, float]()
+    pending, model = Pending(1 << 20), dict[int, int]()
     for step, (put, sequence) in enumerate(steps):
         if put and sequence not in model:
-            pending.put(sequence).sent = model[sequence] = float(step)
+            model[sequence] = step
+            place = pending.put(sequence, step, step << DATA_CODING & 0xFF, Tally(b"%d" % step, step))
+            if step % 3 == 0:
+                pending.use(place, [Use(b"%d" % step, step)])
+            if step % 5 == 0:
+                pending.note(place, Rare(b"%d" % step, b"", 0.0))
         else:
-            taken = pending.take(sequence)
-            assert taken is NOTHING_FORWARDED if sequence not in model else taken.sent == model.pop(sequence)
+            assert taken(pending, sequence) == model.pop(sequence, -1)
         assert pending.count == len(model)
-    for sequence, sent in model.items():
-        assert pending.take(sequence).sent == sent
+    for sequence, step in model.items():
+        assert taken(pending, sequence) == step
     assert pending.count == 0
+
+
+def taken(pending: Pending, sequence: int) -> int:
+    """The step of the message that is taken, with all that was put with it; -1 for none."""
+    place = pending.take(sequence)
+    if place < 0:
+        return -1
+    step = pending.digits(place)
+    more = pending.more(place)
+    assert more & ~(USES | RARE) == step << DATA_CODING & 0xFF
+    assert (pending.tallies[place].label, pending.tallies[place].index) == (b"%d" % step, step)
+    assert [use.day for use in pending.uses[place]] == ([step] if step % 3 == 0 else [])
+    assert (more & USES != 0) is (step % 3 == 0)
+    assert (more & RARE != 0) is (step % 5 == 0)
+    if step % 5 == 0:
+        assert pending.rare.pop(sequence).address == b"%d" % step
+    pending.uses[place] = []
+    return int(step)
 
 
 @given(st.lists(numbers, max_size=400, unique=True))
 def test_it_is_bounded_and_keeps_the_newest(sequences: list[int]) -> None:
     pending = Pending(32)
     for sequence in sequences:
-        pending.put(sequence)
-        assert pending.take(sequence) is not NOTHING_FORWARDED
-        assert pending.take(sequence) is NOTHING_FORWARDED
-        pending.put(sequence)
+        put(pending, sequence)
+        assert pending.take(sequence) >= 0
+        assert pending.take(sequence) < 0
+        pending.rare.pop(sequence)
+        put(pending, sequence)
     assert pending.count <= 64
-    kept = [sequence for sequence in sequences if pending.take(sequence) is not NOTHING_FORWARDED]
+    # Who was forgotten leaves nothing behind.
+    assert len(pending.rare) == pending.count
+    kept = [sequence for sequence in sequences if pending.take(sequence) >= 0]
     assert len(kept) >= min(len(sequences), 8)
+
+
+def put(pending: Pending, sequence: int) -> None:
+    """One more that waits."""
+    pending.note(pending.put(sequence, 0, 0, NO_TALLY), Rare(b"", b"", 0.0))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), max_size=100))
@@ -46,7 +92,7 @@ def test_the_last_messages_are_found_by_their_ids(steps: list[tuple[bool, int]])
         message_id = b"%x" % number
         if add:
             model.append((message_id, str(len(model))))
-            originals.add(model[-1][1], b"--" + message_id + b"-", 2, 2 + len(message_id), Forwarded())
+            originals.add(model[-1][1], b"--" + message_id + b"-", 2, 2 + len(message_id), 0, 0, b"", NO_TALLY)
             continue
         found = originals.find(message_id)
         last = [sent for known, sent in model if known == message_id]
@@ -58,25 +104,29 @@ def test_the_last_messages_are_found_by_their_ids(steps: list[tuple[bool, int]])
 
 
 def test_many_are_kept_apart() -> None:
-    originals, sent = Originals(1000), Forwarded()
+    originals = Originals(1000)
     for number in range(5000):
         message_id = b"%08x" % (number * 7919)
-        originals.add(str(number), message_id, 0, len(message_id), sent)
+        originals.add(str(number), message_id, 0, len(message_id), 0, 0, b"", NO_TALLY)
     assert len(originals) == 1024
     for number in range(5000):
         found = originals.find(b"%08x" % (number * 7919))
         assert found.system_id == str(number) if number >= 4000 else found is NO_ORIGINAL or number >= 5000 - 1024
 
 
-@given(st.binary(max_size=20), st.binary(max_size=9), *[st.integers(0, 255)] * 5)
+addresses = st.one_of(st.binary(min_size=1, max_size=20), st.from_regex(rb"[0-9]{1,20}", fullmatch=True))
+
+
+@given(addresses, st.binary(min_size=8, max_size=9), *[st.integers(0, 255)] * 5)
 def test_an_original_is_as_it_was_sent(
-    address: bytes, behind: bytes, ton: int, npi: int, coding: int, esm_class: int, content: int
+    address: bytes, around: bytes, ton: int, npi: int, coding: int, esm_class: int, content: int
 ) -> None:
-    originals, sent, tally = Originals(10), Forwarded(), Tally(b"", 1)
-    sent.send_to(b"xx" + address + behind, 2, 2 + len(address), ton, npi)
-    sent.data_coding, sent.esm_class, sent.content, sent.recipients, sent.tally = coding, esm_class, content, 2, tally
-    assert sent.octets == len(address)
-    originals.add("star", b"id", 0, 2, sent)
+    originals, tally = Originals(10), Tally(b"", 1)
+    more = len(address) | ton << TON | npi << NPI | coding << DATA_CODING | esm_class << ESM_CLASS
+    more |= content << CONTENT | 2 << RECIPIENTS | USES | RARE
+    digits = digits_of(around + address + around, len(around), len(around) + len(address))
+    assert (digits >= 0) is (8 <= len(address) <= 15 and address.isdigit())
+    originals.add("star", b"id", 0, 2, digits, more, address, tally)
     found = originals.find(b"id")
     assert (found.system_id, found.destination) == ("star", bytes([ton, npi]) + address)
     assert (found.data_coding, found.esm_class, found.content) == (coding, esm_class, content)
@@ -85,10 +135,22 @@ def test_an_original_is_as_it_was_sent(
     assert originals.find(b"id").recipients == 1
 
 
-def test_an_address_too_long_for_any_subscriber_is_not_kept() -> None:
-    sent = Forwarded()
-    sent.send_to(b"1" * 21, 0, 21, 1, 1)
-    assert sent.octets == 0
+def test_addresses_that_are_no_digits_are_forgotten_with_their_messages() -> None:
+    originals = Originals(8)
+    for number in range(100):
+        address = b"+%d" % number
+        originals.add("star", b"%d" % number, 0, len(b"%d" % number), -1, len(address), address, NO_TALLY)
+    assert originals.find(b"99").destination == b"\0\0+99"
+    assert len(originals.odd) == len(originals) == 8
+
+
+@given(st.binary(min_size=8, max_size=8))
+def test_eight_octets_are_digits_or_not(octets: bytes) -> None:
+    for one in (octets, octets.translate(bytes(0x30 | byte & 0xF for byte in range(256)))):
+        number = int.from_bytes(one, "big", signed=True)
+        assert all_digits(number) is one.isdigit()
+        if one.isdigit():
+            assert packed(number) == int(one, 16)
 
 
 @given(st.binary(min_size=1, max_size=30), st.data())
