@@ -65,7 +65,10 @@ class Engine(Reading):
             found = self.read(a, s)
             self.remember(a, s, buf, found)
             hits |= found
-        return self.verdict(a, s, buf, hits)
+        action = self.verdict(a, s, buf, hits)
+        if known is not UNKNOWN_TEXT:
+            known.tally = self.grant.tally
+        return action
 
     def judge_text(self, a: Account, s: Scan, buf: bytes, hits: i64, raw: bytes, readable: bool, partial: bool) -> i64:
         """The verdict on a part for the text of its message: `raw` (UTF-16BE) of all parts so far, `partial` while some

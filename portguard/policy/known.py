@@ -18,7 +18,7 @@ from librt.strings import read_i16_be, read_i64_be
 from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr
 
-from portguard.policy.grant import NO_GRANT, NO_PORT, Account, Bucket
+from portguard.policy.grant import NO_GRANT, NO_PORT, NO_TALLY, Account, Bucket
 from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, word_table
 from portguard.sms.lexicon import NUMBER, Lexicon
 from portguard.sms.text import CLOSE, OPEN, stands_at
@@ -67,6 +67,8 @@ class Known:
         # Where a name was last found to be in no word: what is inside of that need not be looked at again.
         self.named: i64 = 0
         self.named_end: i64 = 0
+        # Of its grant, for its content.
+        self.tally = NO_TALLY
 
 
 UNKNOWN_TEXT: Final = Known()
@@ -83,6 +85,8 @@ class KnownTexts:
         # costs one line of memory to see that a text is not known, and to note that it came.
         self._looks: vec[i32] = vec[i32]([-1] * (2 * int(most)))
         self._look: i64 = -1
+        # Is the text that was found last known but for a name?
+        self.renamed = False
         self._lexicon = lexicon
         self._symbols = word_table()
 
@@ -90,6 +94,7 @@ class KnownTexts:
         """The known text of which the plain UTF-16BE text buf[start:end] is another, sent by `a` from the number
         buf[number_start:number_end]; UNKNOWN_TEXT when there is none."""
         self._look = -1
+        self.renamed = False
         if end - start < _LEAST or number_end < 8:
             return UNKNOWN_TEXT
         self._look = look(buf, start, end, number_end)
@@ -144,6 +149,7 @@ class KnownTexts:
             known.named = first
             known.named_end = last
         if self._wordless(buf, start, first, last, head, size):
+            self.renamed = True
             return True
         self._look = -1
         return False
@@ -208,6 +214,7 @@ class KnownTexts:
         known.number = buf[number_start:number_end]
         known.text = buf[start:end]
         known.named_end = 0
+        known.tally = NO_TALLY
         return known
 
     def shed(self, count: i64) -> bool:

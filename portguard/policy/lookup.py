@@ -8,11 +8,15 @@ Compiled; base of `engine.Engine`.
 
 from typing import Final
 
-from mypy_extensions import i64
+from librt.strings import BytesWriter, read_i16_be, write_i16_be
+from mypy_extensions import i16, i64
 
 from portguard.policy.counters import Counters, Records, Tallies
 from portguard.policy.grant import (
+    EVERYTHING,
     HIT_100,
+    HIT_201,
+    HIT_204,
     HIT_302,
     HIT_303,
     HIT_304,
@@ -26,6 +30,7 @@ from portguard.policy.grant import (
     PORT_REFUSALS,
     Account,
     Brakes,
+    Grant,
     PortGrant,
 )
 from portguard.policy.kept import Kept, Regions, digits_of
@@ -37,6 +42,7 @@ from portguard.policy.revision import MAX_DIGITS, Revision
 from portguard.policy.terms import NO_USE, Use, in_hours, quota_key
 from portguard.registry.hours import parse_hours
 from portguard.registry.reader import Reader
+from portguard.sms.canonical import fold_table
 from portguard.sms.category import CATEGORY_NAMES, MARKETING
 from portguard.sms.lexicon import Lexicon
 from portguard.sms.text import Text
@@ -107,6 +113,7 @@ class Lookup:
         self.region_tail: i64 = revision.region_tail
         self.reader: Reader = revision.reader
         self.noting = revision.noting
+        self.folds = fold_table()
         self.known_signatures = revision.has_signatures
         # The caps that the message will use, one entry a recipient; `charged` when an earlier part has.
         self.uses: list[Use] = []
@@ -212,6 +219,38 @@ class Lookup:
     def scheduled(self, at: float) -> bool:
         """True for a verdict about another time: kept, those would push the present out of the caches."""
         return self.present != at
+
+    # ---- the signature
+
+    def is_nobodys(self, key: bytes, text: str) -> bool:
+        """Is it surely a signature that is not on file, and like none that is? Of common hanzi, ASCII letters and
+        digits this can be told here. `key` is `text` in UTF-16BE."""
+        size: i64 = len(key)
+        if self.noting or size == 0 or size > 64 or self.reader.is_signature(text):
+            return False
+        folded = BytesWriter()
+        pos: i64 = 0
+        while pos < size:
+            unit: i64 = i64(read_i16_be(key, pos)) & 0xFFFF
+            into: i64 = i64(read_i16_be(self.folds, unit * 2))
+            if not (is_common(unit) and is_common(into & 0xFFFF)):
+                return False
+            write_i16_be(folded, i16(into))
+            pos += 2
+        own = folded.getvalue()
+        return not self.reader.is_canonical(text) and (
+            own == key or not self.reader.resembles(own.decode("utf-16-be"))
+        )
+
+    def nobodys(self, port: PortGrant, key: bytes, text: str) -> Grant:
+        """What `Revision.signature` says of such a one."""
+        hits: i64 = HIT_204 if self.known_signatures else 0
+        if not self.options.shortest <= len(text) <= self.options.longest or text.isdecimal():
+            hits |= HIT_201
+        grant = Grant(hits, port.since, port.until, key, ())
+        if not self.known_signatures:
+            grant.plain = EVERYTHING
+        return grant
 
     # ---- the recipient
 
@@ -353,3 +392,8 @@ class Lookup:
         seconds: i64 = int(local // 1.0)
         self.day = seconds // 86400
         self.minute = (seconds - self.day * 86400) // 60
+
+
+def is_common(unit: i64) -> bool:
+    """Is it a hanzi of the first block, an ASCII letter or a digit?"""
+    return 0x4E00 <= unit <= 0x9FFF or 0x61 <= unit <= 0x7A or 0x41 <= unit <= 0x5A or 0x30 <= unit <= 0x39

@@ -9,12 +9,11 @@ Compiled; base of `engine.Engine`, which judges. A text that came before is not 
 
 from typing import Final
 
-from librt.strings import BytesWriter, read_i16_be, write_i16_be
-from mypy_extensions import i16, i64
+from mypy_extensions import i64
 
 from portguard.policy import grant as rule
 from portguard.policy.counters import Counters
-from portguard.policy.grant import EVERYTHING, NO_GRANT, Account, Grant, PortGrant
+from portguard.policy.grant import NO_GRANT, NO_TALLY, Account, Grant, PortGrant
 from portguard.policy.known import UNKNOWN_TEXT, Known, KnownTexts
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import LEAVING, EngineOptions, Lookup
@@ -22,7 +21,6 @@ from portguard.policy.revision import Revision
 from portguard.policy.schedule import delivery
 from portguard.smpp.constants import ESM_UDHI, ESME_ROK, TON_ALPHANUMERIC
 from portguard.smpp.scan import Scan
-from portguard.sms.canonical import fold_table
 from portguard.sms.category import MARKETING
 from portguard.sms.charset import ascii_brackets, decode, is_binary
 from portguard.sms.optout import tells_how_to_refuse
@@ -48,9 +46,10 @@ class Reading(Lookup):
         # Is the text UTF-16BE as it stands? Does it tell how to refuse more of it, if that is asked of its kind?
         self.plain = False
         self.hinted = True
+        # Did its templates leave it to a closer look whether one fits?
+        self.unsure = False
         self.known = KnownTexts(_TEXTS_KEPT, self.lexicon)
         self.outdated: list[KnownTexts] = []
-        self.folds = fold_table()
 
     def swap(self, revision: Revision) -> None:
         """Serve another revision; what is known of texts was found under the one before."""
@@ -182,7 +181,8 @@ class Reading(Lookup):
         if templates is not None:
             plain: PlainTemplates = templates.plain
             index = plain.content(raw, self.lexicon)
-            if index == UNSURE:
+            self.unsure = index == UNSURE
+            if self.unsure:
                 index = content_of(templates, raw, self.lexicon)
         self.fitting = index >= 0
         if index < 0:
@@ -305,36 +305,6 @@ class Reading(Lookup):
             self.kept.put_grant(a, port, grant, key)
         return grant
 
-    def is_nobodys(self, key: bytes, text: str) -> bool:
-        """Is it surely a signature that is not on file, and like none that is? Of common hanzi, ASCII letters and
-        digits this can be told here. `key` is `text` in UTF-16BE."""
-        size: i64 = len(key)
-        if self.noting or size == 0 or size > 64 or self.reader.is_signature(text):
-            return False
-        folded = BytesWriter()
-        pos: i64 = 0
-        while pos < size:
-            unit: i64 = i64(read_i16_be(key, pos)) & 0xFFFF
-            into: i64 = i64(read_i16_be(self.folds, unit * 2))
-            if not (is_common(unit) and is_common(into & 0xFFFF)):
-                return False
-            write_i16_be(folded, i16(into))
-            pos += 2
-        own = folded.getvalue()
-        return not self.reader.is_canonical(text) and (
-            own == key or not self.reader.resembles(own.decode("utf-16-be"))
-        )
-
-    def nobodys(self, port: PortGrant, key: bytes, text: str) -> Grant:
-        """What `Revision.signature` says of such a one."""
-        hits: i64 = rule.HIT_204 if self.known_signatures else 0
-        if not self.options.shortest <= len(text) <= self.options.longest or text.isdecimal():
-            hits |= rule.HIT_201
-        grant = Grant(hits, port.since, port.until, key, ())
-        if not self.known_signatures:
-            grant.plain = EVERYTHING
-        return grant
-
     # ---- texts that came before
 
     def recall(self, a: Account, s: Scan, buf: bytes) -> Known:
@@ -342,15 +312,28 @@ class Reading(Lookup):
         if s.data_coding != _UCS2 or s.assumed != 0:
             return UNKNOWN_TEXT
         known = self.known.find(a, buf, self.body_start, self.body_end, s.source_start, s.source_end)
-        if known.since <= self.at and self.expires < known.until:
-            return known
-        return UNKNOWN_TEXT
+        if known.since > self.at or self.expires >= known.until:
+            return UNKNOWN_TEXT
+        if self.known.renamed and known.grant.templates is not None and not self.fits_as(known, buf):
+            return UNKNOWN_TEXT
+        return known
+
+    def fits_as(self, known: Known, buf: bytes) -> bool:
+        """Does the text that is known but for a name fit the same templates, or none just as well?"""
+        templates = known.grant.templates
+        if templates is None:
+            return True
+        plain: PlainTemplates = templates.plain
+        index = plain.content(buf[self.body_start : self.body_end], self.lexicon)
+        return index == known.index if known.fitting else index == UNFIT
 
     def recalled(self, a: Account, s: Scan, known: Known) -> i64:
         """A known text: what `numbered`, `decoded` and `read` said of it then."""
         self.port = known.port
         self.grant = known.grant
         self.port.used = self.grant.used = True
+        if known.tally is not NO_TALLY:
+            self.grant.tally = known.tally
         self.soft = known.soft
         self.index = known.index
         self.readable = True
@@ -384,10 +367,6 @@ class Reading(Lookup):
         known.hinted = self.hinted
         known.loose = (
             t.has_head and not t.closer and after_signature(t.raw, len(t.raw)) == t.head_end
-            and grant.templates is None and not self.lexicon.turned and self.index >> 4 != MARKETING
+            and not (self.unsure and grant.templates is not None)
+            and not self.lexicon.turned and self.index >> 4 != MARKETING
         )
-
-
-def is_common(unit: i64) -> bool:
-    """Is it a hanzi of the first block, an ASCII letter or a digit?"""
-    return 0x4E00 <= unit <= 0x9FFF or 0x61 <= unit <= 0x7A or 0x41 <= unit <= 0x5A or 0x30 <= unit <= 0x39

@@ -19,7 +19,7 @@ from portguard.policy.engine import UNSOUND, Engine
 from portguard.policy.grant import Tally
 from portguard.policy.kept import digits_of
 from portguard.policy.reasons import ALLOW, CODES, DISCARD, MONITOR, TAG
-from portguard.policy.terms import Use
+from portguard.policy.terms import NO_USE, Use
 from portguard.relay import outstanding as row
 from portguard.relay.discard import DiscardIds, rejected_receipt
 from portguard.relay.multi import merged, unsuccess, without_recipients
@@ -189,12 +189,14 @@ class Messages(Sessions):
             more |= octets | s.dest_ton << row.TON | s.dest_npi << row.NPI
             digits = digits_of(buf, s.dest_start, s.dest_end)
         place = pair.pending.put(sequence, digits, more, engine.grant.tally)
-        if len(engine.uses) > 0:
-            pair.pending.use(place, engine.uses.copy())
-        if digits < 0 or self.judged % SAMPLE == 0 or len(engine.refused) > 0:
+        uses = len(engine.uses)
+        if uses == 1:
+            pair.pending.use(place, engine.uses[0])
+        if digits < 0 or self.judged % SAMPLE == 0 or uses > 1 or len(engine.refused) > 0:
             address = buf[s.dest_start : s.dest_end]
             refused = unsuccess(address, engine.refused) if len(engine.refused) > 0 else b""
-            pair.pending.note(place, Rare(address, refused, now if self.judged % SAMPLE == 0 else 0.0))
+            several = engine.uses.copy() if uses > 1 else _NO_USES
+            pair.pending.note(place, Rare(address, refused, several, now if self.judged % SAMPLE == 0 else 0.0))
 
     def answer(self, pair: Pair, command: i64, status: i64, sequence: i64) -> i64:
         """Answer a request that is no bind with a status in its own response."""
@@ -314,10 +316,12 @@ class Messages(Sessions):
                     self.originals.add(pair.system_id, buf, pos + HEADER, stop, digits, more, rare.address, tally)
         if more & USES != 0:
             if be32(buf, pos + 8) != 0:
-                for use in pending.uses[place]:
-                    self.engine.limits.give_back(use)
-            pending.uses[place] = _NO_USES
+                self.engine.limits.give_back(pending.uses[place])
+            pending.uses[place] = NO_USE
         if rare is not NO_RARE:
+            if be32(buf, pos + 8) != 0:
+                for use in rare.uses:
+                    self.engine.limits.give_back(use)
             if rare.sent > 0.0:
                 self.smsc_time.observe(now - rare.sent, 1)
             if len(rare.refused) > 0 and be32(buf, pos + 8) == 0:

@@ -17,7 +17,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from portguard.policy.grant import NO_TALLY, Tally
-from portguard.policy.terms import Use
+from portguard.policy.terms import NO_USE, Use
 
 PROBES: Final = 8
 # The longest address that is remembered: a subscriber's fits in (E.164), and what submit_sm carries (SMPP 3.4 §4.4.1).
@@ -34,20 +34,21 @@ RARE: Final = 0x200000000000000
 _RECIPIENT: Final = 0x1000000000000
 
 _WORD: Final = 7  # octets of an id in one number that is never negative
-_NO_USES: Final[list[Use]] = []
 
 
 class Rare:
     """What few messages have: an `address` that is not eight to fifteen digits; `refused`, the unsuccess_sme of
-    recipients that were taken out of a submit_multi; when it was `sent` (monotonic), of a sample."""
+    recipients that were taken out of a submit_multi; its uses of caps, if those are several; when it was `sent`
+    (monotonic), of a sample."""
 
-    def __init__(self, address: bytes, refused: bytes, sent: float) -> None:
+    def __init__(self, address: bytes, refused: bytes, uses: list[Use], sent: float) -> None:
         self.address = address
         self.refused = refused
+        self.uses = uses
         self.sent = sent
 
 
-NO_RARE: Final = Rare(b"", b"", 0.0)
+NO_RARE: Final = Rare(b"", b"", [], 0.0)
 
 
 def word(buf: bytes, start: i64, end: i64) -> i64:
@@ -76,15 +77,15 @@ class Pending:
     """Forwarded messages by sequence_number, which mostly count up: a table in which each has PROBES places. It grows
     to twice the power of two from `most` on; where there is no place even then, one that waits is forgotten.
 
-    A message's answer settles its `tallies` and `uses` (of caps; _NO_USES unless `more` has USES), by place, and what
-    is `rare`, by sequence_number, if `more` has RARE.
+    A message's answer settles its `tallies` and its use of a cap in `uses` (NO_USE unless `more` has USES), by place,
+    and what is `rare`, by sequence_number, if `more` has RARE.
     """
 
     def __init__(self, most: i64) -> None:
         self.count: i64 = 0
         self.most = most
         self.tallies: list[Tally] = []
-        self.uses: list[list[Use]] = []
+        self.uses: list[Use] = []
         self.rare: dict[int, Rare] = {}
         self._rows: vec[i64] = vec[i64]()
         self._mask: i64 = -1
@@ -118,7 +119,7 @@ class Pending:
         size: i64 = self._mask + 1
         self._rows = vec[i64]([-1] * int(size * _PENDING))
         self.tallies = [NO_TALLY] * int(size)
-        self.uses = [_NO_USES] * int(size)
+        self.uses = [NO_USE] * int(size)
         self.count = 0
         for old in range(len(tallies)):
             row: i64 = old * _PENDING
@@ -134,13 +135,13 @@ class Pending:
         if more & RARE != 0:
             self.rare.pop(int(self._rows[row]), NO_RARE)
         if more & USES != 0:
-            self.uses[place] = _NO_USES
+            self.uses[place] = NO_USE
 
-    def use(self, place: i64, uses: list[Use]) -> None:
-        """The message there uses caps up."""
+    def use(self, place: i64, use: Use) -> None:
+        """The message there uses a cap up."""
         row: i64 = place * _PENDING
         self._rows[row + 2] = self._rows[row + 2] | USES
-        self.uses[place] = uses
+        self.uses[place] = use
 
     def note(self, place: i64, rare: Rare) -> None:
         """The message there has what few have."""

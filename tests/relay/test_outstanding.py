@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from portguard.policy.grant import NO_TALLY, Tally
 from portguard.policy.kept import all_digits, digits_of, packed
-from portguard.policy.terms import Use
+from portguard.policy.terms import NO_USE, Use
 from portguard.relay.outstanding import (
     CONTENT,
     DATA_CODING,
@@ -35,9 +35,9 @@ def test_what_was_put_is_taken_once(steps: list[tuple[bool, int]]) -> None:
             model[sequence] = step
             place = pending.put(sequence, step, step << DATA_CODING & 0xFF, Tally(b"%d" % step, step))
             if step % 3 == 0:
-                pending.use(place, [Use(b"%d" % step, step)])
+                pending.use(place, Use(b"%d" % step, step))
             if step % 5 == 0:
-                pending.note(place, Rare(b"%d" % step, b"", 0.0))
+                pending.note(place, Rare(b"%d" % step, b"", [], 0.0))
         else:
             assert taken(pending, sequence) == model.pop(sequence, -1)
         assert pending.count == len(model)
@@ -55,12 +55,12 @@ def taken(pending: Pending, sequence: int) -> int:
     more = pending.more(place)
     assert more & ~(USES | RARE) == step << DATA_CODING & 0xFF
     assert (pending.tallies[place].label, pending.tallies[place].index) == (b"%d" % step, step)
-    assert [use.day for use in pending.uses[place]] == ([step] if step % 3 == 0 else [])
+    assert pending.uses[place].day == (step if step % 3 == 0 else NO_USE.day)
     assert (more & USES != 0) is (step % 3 == 0)
     assert (more & RARE != 0) is (step % 5 == 0)
     if step % 5 == 0:
         assert pending.rare.pop(sequence).address == b"%d" % step
-    pending.uses[place] = []
+    pending.uses[place] = NO_USE
     return int(step)
 
 
@@ -82,7 +82,7 @@ def test_it_is_bounded_and_keeps_the_newest(sequences: list[int]) -> None:
 
 def put(pending: Pending, sequence: int) -> None:
     """One more that waits."""
-    pending.note(pending.put(sequence, 0, 0, NO_TALLY), Rare(b"", b"", 0.0))
+    pending.note(pending.put(sequence, 0, 0, NO_TALLY), Rare(b"", b"", [], 0.0))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), max_size=100))
