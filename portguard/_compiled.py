@@ -30,4 +30,5 @@ COMPILED = [
     "portguard.relay.messages",
     "portguard.relay.long",
     "portguard.relay.relay",
+    "portguard.relay.flow",
 ]

@@ -13,8 +13,11 @@ import asyncio
 import ctypes
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Final, NamedTuple
+
+from portguard.relay.flow import Arrivals
 
 PERIOD: Final = 1e-3
 # Where a PERIOD has MANY reads or more: so many connections share the traffic that a message may have its reads and
@@ -171,7 +174,9 @@ class Controller:
 
 
 class Batch:
-    """Sleeps for one event loop. Every leg that has read something says so with `arrived`.
+    """Sleeps for one event loop. Every leg that has read something says so to `arrivals`, and the first to do so after
+    a poll has the loop sleep, once all are handled and written: what a callback wants done soon comes after the poll's
+    other callbacks and their writes.
 
     `microseconds`: the period; 0: never; None: as the Controller finds it worth it.
     """
@@ -182,20 +187,17 @@ class Batch:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.arrivals = Arrivals()
         self.period = (microseconds or 0) / 1e6
-        self.octets = 0
-        self.reads = 0
         self._controller = Controller() if microseconds is None else None
         self._wait = sleep
         self._clock = clock
-        self._armed = False
         self._woke = 0.0
-        self._call_soon: Callable[..., object] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """On the running loop, whose thread's timers are made exact."""
-        self._call_soon = asyncio.get_running_loop().call_soon
+        self.arrivals.tell = partial(asyncio.get_running_loop().call_soon, self._sleep)
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1000, 0, 0, 0)
         if self._controller is not None:
             self._step(self._controller)
@@ -206,23 +208,24 @@ class Batch:
         if self._timer is not None:
             self._timer.cancel()
 
-    def arrived(self, octets: int) -> None:
-        """A leg has read that many octets; the first to say so after a poll has the loop sleep, once all are handled
-        and written: what a callback wants done soon comes after the poll's other callbacks and their writes."""
-        self.octets += octets
-        self.reads += 1
-        if self.period and not self._armed and self._call_soon is not None:
-            self._armed = True
-            self._call_soon(self._sleep)
+    @property
+    def period(self) -> float:
+        """Seconds from poll to poll; 0 for no sleeping."""
+        return self._period
+
+    @period.setter
+    def period(self, seconds: float) -> None:
+        self._period = seconds
+        self.arrivals.wants = seconds > 0.0
 
     def _sleep(self) -> None:
-        self._armed = False
+        self.arrivals.told = False
         left = self._woke + self.period - self._clock()
         if left > _LEAST:
             self._wait(left)
         self._woke = self._clock()
 
     def _step(self, controller: Controller) -> None:
-        pause = controller.step(self._clock(), time.thread_time(), self.octets, self.reads)
+        pause = controller.step(self._clock(), time.thread_time(), self.arrivals.octets, self.arrivals.reads)
         self.period = controller.period
         self._timer = asyncio.get_running_loop().call_later(pause, self._step, controller)

@@ -13,6 +13,7 @@ from portguard.net.batch import Batch
 from portguard.net.leg import Leg
 from portguard.net.machine import Machine
 from portguard.net.upstream import Upstream, Upstreams
+from portguard.relay.flow import Flow
 
 TICK = 0.1
 
@@ -22,17 +23,18 @@ log = logging.getLogger("portguard.net")
 class OpenLink(Protocol):
     """What the exchange asks of a link."""
 
-    def carry_out(self) -> None: ...
-    def crash(self, where: str) -> None: ...
     def abort(self) -> None: ...
 
 
 class Exchange:
-    """Owns the relay's calls. `links` has every link that still has a socket or an attempt at one."""
+    """Owns the relay's calls. `links` has every link that still has a socket or an attempt at one; `flush` writes,
+    connects and closes what the relay has asked for since the last call."""
 
     def __init__(self, relay: Machine, upstreams: Upstreams, batch: Batch | None = None) -> None:
         self.relay = relay
         self.batch = batch or Batch(0)
+        self.flow = Flow(relay.dirty, self.batch.arrivals)
+        self.flush = self.flow.flush
         self.upstreams = upstreams
         self.links: set[OpenLink] = set()
         self.watched: set[Leg] = set()
@@ -45,19 +47,6 @@ class Exchange:
         """Start the relay's clock on the running loop, with a first tick at once: no message is judged before it."""
         self.batch.start()
         self._tick()
-
-    def flush(self) -> None:
-        """Write, connect and close what the relay has asked for since the last call."""
-        dirty = self.relay.dirty
-        while dirty:
-            pair: Any = dirty.pop()
-            pair.dirty = False
-            link: OpenLink | None = pair.link
-            if link is not None:
-                try:
-                    link.carry_out()
-                except Exception:
-                    link.crash("writing")
 
     def forget(self, link: OpenLink, pair: Any) -> None:
         """Both sockets of a link have gone."""

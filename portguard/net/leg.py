@@ -13,23 +13,27 @@ import socket
 from time import monotonic
 from typing import cast
 
+from portguard.relay.flow import Flow, Stream
+
 HIGH_WATER = 128 * 1024
 LOW_WATER = 32 * 1024
 LINGER = 2.0
-LARGE_CHUNK = 128 * 1024
 # What the kernel may hold unsent: left alone it takes megabytes for a peer that does not read, and says so late.
 UNSENT = 128 * 1024
 
 
 class Leg(asyncio.Protocol):
-    """`watched` has the legs that must make progress; their owner calls `overdue` now and then."""
+    """`watched` has the legs that must make progress; their owner calls `overdue` now and then. What is read and
+    written goes by the `stream`, without a call of the leg."""
 
-    def __init__(self, watched: "set[Leg]", write_timeout: float) -> None:
+    def __init__(self, flow: Flow, watched: "set[Leg]", write_timeout: float) -> None:
+        self.stream = Stream(flow, self)
+        # For the event loop, which asks for it once: every read goes straight to compiled code.
+        self.data_received = self.stream.received  # type: ignore[method-assign]
         self.transport: asyncio.Transport | None = None
         self.made = False
         self.blocked = False
         self.eof = False
-        self.closing = False
         self._watched = watched
         self._write_timeout = write_timeout
         self._reading = True
@@ -39,10 +43,10 @@ class Leg(asyncio.Protocol):
 
     # ---- for the owner
 
-    def write(self, data: bytes) -> None:
-        """Write, unless the leg has gone or is on its way out."""
-        if self.transport is not None and not self.closing:
-            self.transport.write(data)
+    @property
+    def closing(self) -> bool:
+        """On its way out: nothing more is read or written."""
+        return self.stream.closing
 
     def read(self, on: bool) -> None:
         """Read from the peer, or leave what it sends in the kernel until it stops sending."""
@@ -61,7 +65,7 @@ class Leg(asyncio.Protocol):
         """Close once everything written has left, within the write timeout and LINGER."""
         if self.closing or self.transport is None:
             return
-        self.closing = True
+        self.stream.closing = True
         self._watch()
         if self.eof or not self.transport.can_write_eof():
             self.transport.close()
@@ -71,7 +75,7 @@ class Leg(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; what has not been written is lost."""
-        self.closing = True
+        self.stream.closing = True
         if self.transport is not None:
             self.transport.abort()
 
@@ -90,6 +94,9 @@ class Leg(asyncio.Protocol):
         """True when there was something to write at the last look: an end that lingers has nothing left to say."""
         return self._size > 0
 
+    def failed(self) -> None:
+        """Called when what was read could not be dealt with. For the owner to override."""
+
     def stirred(self) -> None:
         """Called when the leg became blocked or free. For the owner to override."""
 
@@ -100,6 +107,7 @@ class Leg(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self.stream.send = self.transport.write
         self.made = True
         self.transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
         sock = transport.get_extra_info("socket")
@@ -111,7 +119,8 @@ class Leg(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self.closing = True
+        self.stream.send = None
+        self.stream.closing = True
         self._watched.discard(self)
 
     def pause_writing(self) -> None:

@@ -4,7 +4,7 @@ Back-pressure: an ESME that does not read stops the reading of both its legs, si
 read stops the reading of the ESME. Reading of the SMSC goes on then, or responses that free it would never be read.
 
 An SMSC counts as sound once it has answered; one that failed before goes behind the others for the next bind, and this
-bind tries the next. Nothing here is done a message: data_received is one call of the relay and one flush.
+bind tries the next. Nothing here is done a message, or even a read: those go by the lane (`relay.flow`).
 """
 
 import asyncio
@@ -15,8 +15,9 @@ from time import monotonic
 from typing import Any
 
 from portguard.net.exchange import Exchange
-from portguard.net.leg import LARGE_CHUNK, Leg
+from portguard.net.leg import Leg
 from portguard.net.upstream import Upstream
+from portguard.relay.flow import Lane
 
 log = logging.getLogger("portguard.net")
 
@@ -28,28 +29,17 @@ class EsmeLeg(Leg):
     """The ESME's connection."""
 
     def __init__(self, exchange: Exchange, peer: str, write_timeout: float, gone: Callable[[], None]) -> None:
-        super().__init__(exchange.watched, write_timeout)
+        super().__init__(exchange.flow, exchange.watched, write_timeout)
         self.link = Link(exchange, self, peer)
-        self._relay_data = exchange.relay.esme_data
-        self._flush = exchange.flush
-        self._arrived = exchange.batch.arrived
+        self.stream.feed = exchange.relay.esme_data
         self._gone = gone
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.link.open()
 
-    def data_received(self, data: bytes) -> None:
-        if self.closing:
-            return
-        self._arrived(len(data))
-        try:
-            self._relay_data(self.link.pair, data, monotonic())
-        except Exception:
-            self.link.crash("reading from the ESME")
-        self._flush()
-        if len(data) >= LARGE_CHUNK:
-            self.give_way()
+    def failed(self) -> None:
+        self.link.crash("reading from the ESME")
 
     def eof_received(self) -> bool:
         # Over TLS nothing can be sent once the peer has closed its side.
@@ -77,35 +67,27 @@ class SmscLeg(Leg):
     """The connection to one SMSC. `answered` once it has sent anything."""
 
     def __init__(self, exchange: Exchange, link: "Link", upstream: Upstream) -> None:
-        super().__init__(exchange.watched, upstream.options.write_timeout)
+        super().__init__(exchange.flow, exchange.watched, upstream.options.write_timeout)
         self.link = link
         self.upstream = upstream
         self.answered = False
         self.made_at = 0.0
         self._exchange = exchange
-        self._relay_data = exchange.relay.smsc_data
-        self._flush = exchange.flush
-        self._arrived = exchange.batch.arrived
+        self.stream.pair = link.pair
+        self.stream.feed = exchange.relay.smsc_data
+        self.stream.first = self._answers
+
+    def _answers(self) -> None:
+        self.answered = True
+        self._exchange.upstream_answered(self.upstream)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.made_at = monotonic()
         self.link.smsc_made(self)
 
-    def data_received(self, data: bytes) -> None:
-        if self.closing:
-            return
-        if not self.answered:
-            self.answered = True
-            self._exchange.upstream_answered(self.upstream)
-        self._arrived(len(data))
-        try:
-            self._relay_data(self.link.pair, data, monotonic())
-        except Exception:
-            self.link.crash("reading from the SMSC")
-        self._flush()
-        if len(data) >= LARGE_CHUNK:
-            self.give_way()
+    def failed(self) -> None:
+        self.link.crash("reading from the SMSC")
 
     def eof_received(self) -> bool:
         self.eof = True
@@ -138,7 +120,8 @@ class Link:
         self.pair: Any = None
         self.peer = peer
         self.esme = esme
-        self.smsc: SmscLeg | None = None
+        self._smsc: SmscLeg | None = None
+        self._lane = Lane(self, esme.stream)
         self._tries: Iterator[Upstream] | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._over = False
@@ -147,23 +130,21 @@ class Link:
         """What names this link in a log line."""
         return {"peer": self.peer, "account": getattr(self.pair, "system_id", "")}
 
+    @property
+    def smsc(self) -> SmscLeg | None:
+        """The leg to the SMSC, if there is one."""
+        return self._smsc
+
+    @smsc.setter
+    def smsc(self, leg: SmscLeg | None) -> None:
+        self._smsc = leg
+        self._lane.smsc = leg.stream if leg is not None else None
+
     # ---- what the relay wants
 
-    def carry_out(self) -> None:
-        """Write what is in `to_*` as one bytes each, then connect or close as asked."""
-        pair = self.pair
-        if pair is None:
-            return
-        parts = pair.to_esme
-        if parts:
-            self.esme.write(parts[0] if len(parts) == 1 else b"".join(parts))
-            parts.clear()
-        parts = pair.to_smsc
-        if parts:
-            if self.smsc is not None:
-                self.smsc.write(parts[0] if len(parts) == 1 else b"".join(parts))
-            parts.clear()
-        # Flags are orders, done once: a bind that the SMSC refused closes its link, and the next bind wants another.
+    def obey(self, pair: Any) -> None:
+        """Connect or close as the pair asks; what was to be written has been. Each flag is an order, done once: a bind
+        that the SMSC refused closes its link, and the next bind wants another."""
         if pair.close_smsc:
             pair.close_smsc = False
             self._part()
@@ -203,8 +184,8 @@ class Link:
         """The ESME is connected (and its TLS handshake done)."""
         self.exchange.links.add(self)
         try:
-            self.pair = self.exchange.relay.open(self.peer, monotonic())
-            self.pair.link = self
+            self.pair = self.esme.stream.pair = self.exchange.relay.open(self.peer, monotonic())
+            self._lane.take(self.pair)
         except Exception:
             self.crash("opening")
         self.exchange.flush()
@@ -332,6 +313,7 @@ class Link:
     def _settle(self) -> None:
         if self.esme.transport is None and self.smsc is None and self._attempt is None:
             pair, self.pair = self.pair, None
+            self._lane.pair = None
             self._over = True
             self.exchange.forget(self, pair)
 

@@ -11,7 +11,7 @@ class Pair(Protocol):
 
     `to_esme` and `to_smsc` are written in order and cleared by the exchange. `want_smsc` asks for the next SMSC, also
     when the present one did not answer the bind. `close_*` closes that leg once what is in `to_*` has been written. The
-    link clears each flag when it acts on it.
+    link clears each flag when it acts on it; `asks` while one of them is set.
     """
 
     link: Any
@@ -21,6 +21,9 @@ class Pair(Protocol):
     close_esme: bool
     close_smsc: bool
     dirty: bool
+
+    @property
+    def asks(self) -> bool: ...
 
 
 class Machine(Protocol):

@@ -109,6 +109,11 @@ class Pair:
         self.unbind_sent = False
         self.deadline = 0.0
 
+    @property
+    def asks(self) -> bool:
+        """Does it want anything of its link, beside that something is written?"""
+        return self.want_smsc or self.close_smsc or self.close_esme
+
     def own_sequence(self, taken: set[int], own: set[int]) -> i64:
         """The next sequence number of portguard's own that is free on a leg; it is noted in `own`."""
         number: i64 = self.own_next

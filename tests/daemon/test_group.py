@@ -213,7 +213,7 @@ def test_recent_traffic_comes_in_pages_while_more_of_it_comes() -> None:
 def test_many_sessions_come_in_pages() -> None:
     links = [Link.__new__(Link) for _ in range(2 * serving.SESSIONS_AT_ONCE + 1)]
     for number, link in enumerate(links):
-        link.number, link.peer, link.smsc = number, "192.0.2.1", None
+        link.number, link.peer, link._smsc = number, "192.0.2.1", None
         link.pair = Pair("192.0.2.1", monotonic()) if number != 7 else None
     paged = serving.Serving.__new__(serving.Serving)
     paged.exchange = Exchange.__new__(Exchange)

@@ -26,6 +26,10 @@ class Pair:
         self.received = 0
         self.eof = False
 
+    @property
+    def asks(self) -> bool:
+        return self.want_smsc or self.close_smsc or self.close_esme
+
 
 class Passthrough:
     """`calls` has the name of every call but data and ticks."""

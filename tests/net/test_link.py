@@ -5,14 +5,22 @@ import socket
 
 import pytest
 
-from portguard.net.leg import HIGH_WATER, LARGE_CHUNK, UNSENT
+from portguard.net.leg import HIGH_WATER, UNSENT
 from portguard.net.link import Link
+from portguard.relay.flow import LARGE_CHUNK, Lane
 from tests.net.loopback import dying, echo, on_uvloop, proxy, refusing, silent, smsc, until
-from tests.net.passthrough import BOOM, LARGE, QUIT
+from tests.net.passthrough import BOOM, LARGE, QUIT, Pair
 
 # What two kernels may hold in socket buffers beyond what portguard holds, generously.
 KERNEL = 32 * 1024 * 1024
 BLOCK = b"x" * 65536
+
+
+def link_of(pair: Pair) -> Link:
+    """The link of a pair."""
+    assert isinstance(pair.link, Lane)
+    assert isinstance(pair.link.link, Link)
+    return pair.link.link
 
 
 def test_bytes_pass_both_ways() -> None:
@@ -59,8 +67,7 @@ def test_stopped_smsc_pauses_the_esme() -> None:
         async with smsc(stopped) as first, proxy(first) as running:
             _, writer = await running.client()
             pair = running.relay.pairs[0]
-            link = pair.link
-            assert isinstance(link, Link)
+            link = link_of(pair)
             sent = 0
             while sent < KERNEL and not (link.smsc is not None and link.smsc.blocked):
                 writer.write(BLOCK)
@@ -100,8 +107,7 @@ def test_slow_esme_pauses_both_its_legs() -> None:
 
         async with smsc(flooding) as first, proxy(first) as running:
             reader, _ = await running.client()
-            link = running.relay.pairs[0].link
-            assert isinstance(link, Link)
+            link = link_of(running.relay.pairs[0])
             await until(lambda: link.esme.blocked)
             assert link.esme.transport is not None
             assert link.smsc is not None
@@ -123,8 +129,7 @@ def test_link_that_floods_leaves_others_their_turn() -> None:
         async with smsc(echo) as first, proxy(first) as running:
             _, flood = await running.client()
             flooding = running.relay.pairs[0]
-            link = flooding.link
-            assert isinstance(link, Link)
+            link = link_of(flooding)
             with socket.create_connection(("127.0.0.1", running.port)) as modest:
                 await until(lambda: len(running.relay.pairs) == 2)
                 link.esme.read(False)
@@ -236,8 +241,7 @@ def test_smsc_leg_that_outlives_its_esme_ends_with_the_pair() -> None:
         async with smsc(echo) as first, proxy(first) as running:
             running.relay.owes_after_loss = True
             await running.client()
-            link = running.relay.pairs[0].link
-            assert isinstance(link, Link)
+            link = link_of(running.relay.pairs[0])
             link.esme.abort()
             await until(lambda: "esme_lost" in running.relay.calls)
             assert running.exchange.links
@@ -298,8 +302,7 @@ def test_exception_in_any_call_is_contained(call: str) -> None:
 
             if call in ("esme_lost", "smsc_lost", "closed"):
                 _, other = await running.client()
-                link = running.relay.pairs[1].link
-                assert isinstance(link, Link)
+                link = link_of(running.relay.pairs[1])
                 assert link.smsc is not None
                 setattr(relay, call, failing)
                 (link.smsc if call == "smsc_lost" else link.esme).abort()
