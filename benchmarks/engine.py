@@ -41,6 +41,7 @@ CHUNKS = (1, 10, 100)
 KINDS = ("permitted", "mixed", "hostile", "fresh")
 REPETITIONS = 5
 MESSAGES = 1000  # of a reel, gone through again and again
+RECORDS = 20_000  # messages between two times that records are taken, as the process does every 50 ms
 
 
 def new_relay(folder: Path, more: int) -> Relay:
@@ -143,14 +144,15 @@ def relayed(relay: Relay, kind: str, chunk: int, seconds: float, most: int) -> f
             steps.append((pair, asked.take(chunk), answered.take(sum(found.passes[at : at + chunk]))))
 
     def work() -> int:
-        for pair, asked, answered in steps:
+        for step, (pair, asked, answered) in enumerate(steps):
             now = monotonic()
             relay.esme_data(pair, asked, now)
             written(relay, pair)
             if answered:
                 relay.smsc_data(pair, answered, now)
                 written(relay, pair)
-        relay.engine.records.take()
+            if step * chunk % RECORDS < chunk:
+                relay.engine.records.take()
         return len(steps) * chunk
 
     work()
