@@ -45,7 +45,7 @@ from portguard.registry.reader import Reader
 from portguard.sms.canonical import fold_table
 from portguard.sms.category import CATEGORY_NAMES, MARKETING
 from portguard.sms.lexicon import Lexicon
-from portguard.sms.text import Text
+from portguard.sms.text import Text, is_common
 
 SECONDS_A_DAY: Final = 86400.0
 
@@ -223,10 +223,10 @@ class Lookup:
     # ---- the signature
 
     def is_nobodys(self, key: bytes, text: str) -> bool:
-        """Is it surely a signature that is not on file, and like none that is? Of common hanzi, ASCII letters and
-        digits this can be told here. `key` is `text` in UTF-16BE."""
+        """Is a signature that is not on file surely like none that is? Of common hanzi, ASCII letters and digits this
+        can be told here. `key` is `text` in UTF-16BE."""
         size: i64 = len(key)
-        if self.noting or size == 0 or size > 64 or self.reader.is_signature(text):
+        if self.noting or size == 0 or size > 64:
             return False
         folded = BytesWriter()
         pos: i64 = 0
@@ -392,8 +392,3 @@ class Lookup:
         seconds: i64 = int(local // 1.0)
         self.day = seconds // 86400
         self.minute = (seconds - self.day * 86400) // 60
-
-
-def is_common(unit: i64) -> bool:
-    """Is it a hanzi of the first block, an ASCII letter or a digit?"""
-    return 0x4E00 <= unit <= 0x9FFF or 0x61 <= unit <= 0x7A or 0x41 <= unit <= 0x5A or 0x30 <= unit <= 0x39

@@ -293,10 +293,11 @@ class Reading(Lookup):
     def grant_miss(self, a: Account, port: PortGrant, key: bytes, text: str, at: float, bracketed: bool) -> Grant:
         """Ask the revision, and keep the answer when it is about the present."""
         self.counters.grant_misses += 1
-        if bracketed and self.is_nobodys(key, text):
+        entry = self.reader.signature(text) if bracketed else None
+        if bracketed and entry is None and self.is_nobodys(key, text):
             grant = self.nobodys(port, key, text)
         else:
-            grant = self.revision.signature(port, a.enterprise, text, at, bracketed=bracketed)
+            grant = self.revision.resolved(port, a.enterprise, text, at, entry, bracketed)
         if not self.keeps(a, at):
             return grant
         if not bracketed or grant.hits & rule.SIGNATURE_REFUSALS != 0 or port.hits & rule.PORT_REFUSALS != 0:

@@ -57,6 +57,7 @@ from portguard.sms.lexicon import Lexicon
 from portguard.sms.sight import OVERRIDE
 from portguard.sms.signature import form_error
 from portguard.sms.template import Template, Templates
+from portguard.sms.text import is_usual
 
 MAX_DIGITS = 20
 _ENTERPRISES_KEPT = 10_000
@@ -230,9 +231,15 @@ class Revision:
         `text` is what stands between the brackets; `bracketed` is False when only the canonical form has brackets
         there, and then a text that is no registered signature's look-alike counts as no signature at all.
         """
+        entry = self.reader.signature(text) if bracketed else None
+        return self.resolved(port, enterprise, text, at, entry, bracketed)
+
+    def resolved(
+        self, port: PortGrant, enterprise: str, text: str, at: float, entry: SignatureEntry | None, bracketed: bool
+    ) -> Grant:
+        """The same of a text whose registrations have been looked up; there are none without brackets."""
         name, hits, own_width = text, 0, False
         on_file: list[str] = []
-        entry = self.reader.signature(text) if bracketed else None
         if entry is None:
             on_file = self.imitated(text)
             if len(on_file) > 0:
@@ -246,7 +253,8 @@ class Revision:
         grant.own_width = own_width
         if self.noting:
             grant.detail = GrantDetail(text, on_file=on_file if len(on_file) > 0 or entry is None else [text])
-        if bracketed:
+        o = self.options
+        if bracketed and not (name is text and is_usual(grant.name, o.signature_min, o.signature_max)):
             self.judge_form(grant, text)
         if entry is not None:
             window = Window(at)

@@ -262,6 +262,27 @@ def is_space(unit: i64) -> bool:
     return unit == 0x20 or 0x09 <= unit <= 0x0D
 
 
+def is_common(unit: i64) -> bool:
+    """Is it a hanzi of the first block, an ASCII letter or a digit?"""
+    return 0x4E00 <= unit <= 0x9FFF or 0x61 <= unit <= 0x7A or 0x41 <= unit <= 0x5A or 0x30 <= unit <= 0x39
+
+
+def is_usual(signature: bytes, shortest: i64, longest: i64) -> bool:
+    """Has a signature (UTF-16BE) surely nothing wrong with its form (`signature.form_error`)?"""
+    end: i64 = len(signature)
+    if end < 2 * shortest or end > 2 * longest:
+        return False
+    only_digits = True
+    position: i64 = 0
+    while position < end:
+        unit: i64 = i64(read_i16_be(signature, position)) & 0xFFFF
+        if not is_common(unit):
+            return False
+        only_digits = only_digits and unit <= 0x39
+        position += 2
+    return not only_digits
+
+
 def after_signature(raw: bytes, end: i64) -> i64:
     """The offset after a signature at the very beginning of the text, 0 when there is none of a usual length."""
     position: i64 = 2

@@ -249,14 +249,12 @@ def test_alike_is_what_it_says(text: str, head: int, tail: int) -> None:
     units = [raw[at : at + 2].decode("utf-16-be", "surrogatepass") for at in range(0, len(raw), 2)]
     for place, unit in enumerate(units):
         for other in "7a五":
-            text2 = "".join([*units[:place], other, *units[place + 1 :]])
-            raw2 = text2.encode("utf-16-be", "surrogatepass")
+            raw2 = "".join([*units[:place], other, *units[place + 1 :]]).encode("utf-16-be", "surrogatepass")
             expected = raw == raw2 or (head <= place < tail and unit in "0129" and other == "7")
-            if expected:
-                assert find(texts, text2) is known
+            assert texts.alike(b"x" + raw2, 1, known) is expected
+            # Digits of a signature that goes on are in the look of a text.
+            if expected and not (units[0] == "【" and "】" not in units[:8] and place < 8):
                 assert look(b"12345678" + raw, 8, 8 + len(raw), 8) == look(b"12345678" + raw2, 8, 8 + len(raw), 8)
-            else:
-                assert find(texts, text2) is UNKNOWN_TEXT
 
 
 NAMED = "【星辰商城】张伟您好，您的快递到了，满意，再来。"

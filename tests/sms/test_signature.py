@@ -3,8 +3,11 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portguard.sms.signature import form_error
+from portguard.sms.text import is_usual
 
 
 @pytest.mark.parametrize("signature", ["京东", "JD", "1号店", "云杉科技", "㐂茶", "A" * 12, "𠮷野家"])
@@ -39,3 +42,11 @@ def test_the_limits_are_the_operators() -> None:
     assert form_error("京东商城", 1, 3) is not None
     assert form_error("AT&T", 2, 12, "&") is None
     assert form_error("AT&T-1", 2, 12, "&") is not None
+
+
+@given(st.text(st.sampled_from("山海Aa09·〇【 é㐀龥一"), max_size=12), st.integers(1, 4), st.integers(4, 10))
+def test_what_is_usual_has_nothing_wrong_with_its_form(signature: str, shortest: int, longest: int) -> None:
+    if is_usual(signature.encode("utf-16-be"), shortest, longest):
+        assert form_error(signature, shortest, longest) is None
+    elif all(one in "山海Aa09一龥" for one in signature):
+        assert form_error(signature, shortest, longest) is not None
