@@ -18,6 +18,14 @@ def cpu_seconds(pid: int) -> float:
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def stolen_seconds(core: int) -> float:
+    """How long a core of a virtual machine wanted to run and was not let, since it started (proc_stat(5), steal)."""
+    for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"cpu{core} "):
+            return int(line.split()[8]) / _TICKS
+    return 0.0
+
+
 def resident_octets(pid: int) -> int:
     """Resident memory of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])

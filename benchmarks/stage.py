@@ -20,11 +20,12 @@ from statistics import median
 from time import monotonic
 from typing import Any
 
-from cpu import pin
+from cpu import pin, stolen_seconds
 from proxies import HERE, PROXIES, Failed, Ground, Proxy, Setting, cores, counted, end, portguard
 
 FIGURES = (
     "cpu_us", "journal_us", "main_us", "rate", "core", "load_core", "p50_ms", "p99_ms", "p999_ms", "late_p99_ms",
+    "stolen",
 )
 # How long load and sink may take to make their messages, to bind, and to get the last answers; they give up before.
 BEGIN_SECONDS, END_SECONDS = 120.0, 90.0
@@ -63,6 +64,8 @@ class Stage:
         self.ground = ground
         self._stack = stack
         self._last: tuple[Proxy, dict[str, Any]]
+        # When it began to measure, and what had been stolen of the proxy's core by then.
+        self._began = (0.0, 0.0)
         self._crew = crew
         self._proxies: dict[str, Proxy] = {}
         self._runs: dict[str, contextlib.ExitStack] = {}
@@ -108,6 +111,7 @@ class Stage:
         self._last = (proxy, order)
         if "measuring" not in (answer := self._crew.answer(self.warm_up + BEGIN_SECONDS)):
             self._fail(answer)
+        self._began = (monotonic(), stolen_seconds(self.ground.proxy_core))
 
     def end(self) -> Run:
         """What was measured, and a word to the crew that waits `until_told`. Raises Failed when a message was lost or
@@ -117,6 +121,8 @@ class Stage:
             self._crew.order({})
         if "error" in (found := self._crew.answer(order["seconds"] + END_SECONDS)):
             self._fail(found)
+        since, before = self._began
+        stolen = (stolen_seconds(self.ground.proxy_core) - before) / max(monotonic() - since, 1e-9)
         if proxy.metrics:
             self._compare(proxy, found["sent"])
         cpu, messages, seconds = found.pop("cpu"), max(found["messages"], 1), found["seconds"]
@@ -127,6 +133,7 @@ class Stage:
             "main_us": cpu.get("main", 0.0) / messages * 1e6,
             "core": cpu["message"] / seconds,
             "load_core": cpu["crew"] / seconds,
+            "stolen": stolen,
         }
 
     def run(self, proxy: Proxy, **traffic: Any) -> Run:
@@ -163,7 +170,8 @@ class Stage:
                     runs.append(run)
                     self.say(
                         f"round {turn + 1}  {group:12} {one.name:20} {run['cpu_us']:8.3f} us/message"
-                        f" {run['rate']:9.0f}/s  core {run['core']:4.0%}  p99 {run['p99_ms']:8.2f} ms"
+                        f" {run['rate']:9.0f}/s  core {run['core']:4.0%}  stolen {run['stolen']:4.0%}"
+                        f"  p99 {run['p99_ms']:8.2f} ms"
                     )
             longest = max(longest, monotonic() - began)
         return runs
@@ -187,20 +195,22 @@ def summary(runs: list[Run]) -> list[Run]:
 
 def table(rows: list[Run]) -> Iterator[str]:
     """The summary as Markdown. CPU is that of the message process a message, beside it that of the journal's writer and
-    of main; `late`: the 99th percentile, in ms, of how late the load generator itself was."""
+    of main; `stolen`: the share of the time in which the proxy's core wanted to run and the host did not let it;
+    `late`: the 99th percentile, in ms, of how late the load generator itself was."""
     base = rows[0]["name"]
     yield (
         f"| | | CPU us | to {base} (range) | journal us | main us | messages/s | to {base} | p50 | p99 | p99.9 ms"
-        " | late ms |"
+        " | stolen | late ms |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     for row in rows:
         spread = f"{row['ratio']:.2f}x ({min(row['ratios']):.2f}-{max(row['ratios']):.2f})"
         yield (
             f"| {row['group']} | {row['name']} | {row['cpu_us']:.3f} | {spread} | {row['journal_us']:.3f}"
             f" | {row['main_us']:.3f}"
             f" | {row['rate']:.0f} | {row['rate_ratio']:.2f}x"
-            f" | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} | {row['p999_ms']:.2f} | {row['late_p99_ms']:.2f} |"
+            f" | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} | {row['p999_ms']:.2f} | {row['stolen']:.0%}"
+            f" | {row['late_p99_ms']:.2f} |"
         )
 
 
