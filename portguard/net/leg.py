@@ -119,8 +119,7 @@ class Leg(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self.stream.send = None
-        self.stream.closing = True
+        self.stream.over()
         self._watched.discard(self)
 
     def pause_writing(self) -> None:

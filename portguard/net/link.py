@@ -73,7 +73,6 @@ class SmscLeg(Leg):
         self.answered = False
         self.made_at = 0.0
         self._exchange = exchange
-        self.stream.pair = link.pair
         self.stream.feed = exchange.relay.smsc_data
         self.stream.first = self._answers
 
@@ -210,6 +209,7 @@ class Link:
             return
         self._attempt = None
         self.smsc = leg
+        leg.stream.pair = self.pair
         self.regulate()
         asyncio.get_running_loop().call_later(leg.upstream.options.bind_timeout, self._silent, leg)
         tlv = leg.upstream.options.tlv

@@ -68,6 +68,11 @@ class Stream:
         if octets >= LARGE_CHUNK:
             self.owner.give_way()
 
+    def over(self) -> None:
+        """The connection has gone: let go of the pair, and of what it holds, before the collector finds the leg."""
+        self.closing = True
+        self.pair = self.feed = self.first = self.send = None
+
     def write(self, data: bytes) -> None:
         """Write, unless the leg has gone or is on its way out."""
         send = self.send

@@ -1,7 +1,9 @@
 """Links over real sockets: what passes, back-pressure both ways, ends, and crashes that stay with their link."""
 
 import asyncio
+import gc
 import socket
+import weakref
 
 import pytest
 
@@ -204,6 +206,27 @@ def test_client_that_ignores_the_end_is_closed_all_the_same() -> None:
             assert await reader.read() == b"bye"
             await until(running.relay.idle)
             assert not writer.is_closing()
+
+    on_uvloop(main())
+
+
+def test_a_pair_that_has_ended_is_let_go_of_at_once() -> None:
+    async def main() -> None:
+        async with smsc(echo) as first, proxy(first) as running:
+            reader, writer = await running.client()
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+            pair = weakref.ref(running.relay.pairs[0])
+            gc.collect()
+            gc.disable()  # its leg and its link refer to each other, and may wait for the collector
+            try:
+                assert pair() is not None
+                writer.close()
+                await until(lambda: "closed" in running.relay.calls)
+                running.relay.chunks.clear()
+                assert pair() is None
+            finally:
+                gc.enable()
 
     on_uvloop(main())
 

@@ -155,6 +155,14 @@ def test_after_a_pair_has_ended_its_link_is_asked_for_nothing(table: Table) -> N
     assert (table.owners[0].told, table.dirty) == ([], [])
 
 
+def test_a_stream_that_is_over_knows_nobody(table: Table) -> None:
+    esme = table.lanes[0].esme
+    esme.over()
+    esme.received(b"late")
+    esme.write(b"late")
+    assert (esme.pair, esme.feed, esme.send, table.feeds, table.written) == (None, None, None, [], [])
+
+
 def test_large_reads_give_way_and_the_first_is_told_once(table: Table) -> None:
     esme, firsts = table.lanes[0].esme, list[str]()
     esme.first = lambda: firsts.append("first")
