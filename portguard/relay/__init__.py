@@ -4,6 +4,6 @@ Nouns: a *pair* is an ESME's link and the SMSC link made for it, with what is ow
 all pairs of a process and takes bytes and the clock, never a socket. Bytes to write, links to open and links to close
 stand in the pair; pairs that have something to do stand in `Relay.dirty`.
 
-Permitted PDUs pass byte for byte, a run of them as one slice of the buffer they came in. A refused PDU is cut out and
-answered here; a tagged one gets its length and its TLVs patched.
+Bytes come and go by `flow`. Permitted PDUs pass byte for byte, a run of them as one slice of the buffer they came in. A
+refused PDU is cut out and answered here; a tagged one gets its length and its TLVs patched.
 """
