@@ -23,8 +23,10 @@ from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, word_
 from portguard.sms.lexicon import NUMBER, Lexicon
 from portguard.sms.text import CLOSE, OPEN, stands_at
 
-# A text shorter than this is not remembered: too little to tell slots by.
+# A text shorter than this is not remembered: too little to tell slots by. Nor is a longer one than that, or a sender of
+# such could fill memory with them.
 _LEAST: Final = 32
+_LONGEST: Final = 1024
 # Octets of a loose text from the first hanzi that may be another to behind the last.
 _MOST_APART: Final = 16
 # Of a word of four UTF-16 units, what all digits have in common.
@@ -75,8 +77,8 @@ UNKNOWN_TEXT: Final = Known()
 
 
 class KnownTexts:
-    """Up to `most` known texts; a power of two. A text is remembered when its look comes a second time: one that names
-    somebody comes once. What was found about them was found with the words of `lexicon`."""
+    """Up to `most` known texts; a power of two. A text is remembered when its look comes a second time: many come once.
+    What was found about them was found with the words of `lexicon`."""
 
     def __init__(self, most: i64, lexicon: Lexicon) -> None:
         self._mask: i64 = most - 1
@@ -95,7 +97,8 @@ class KnownTexts:
         buf[number_start:number_end]; UNKNOWN_TEXT when there is none."""
         self._look = -1
         self.renamed = False
-        if end - start < _LEAST or number_end < 8:
+        size: i64 = end - start
+        if size < _LEAST or size > _LONGEST or number_end < 8:
             return UNKNOWN_TEXT
         self._look = look(buf, start, end, number_end)
         slot: i64 = self._look & self._mask
@@ -104,7 +107,7 @@ class KnownTexts:
         known = self._slots[slot]
         if (
             known.account is a
-            and len(known.text) == end - start
+            and len(known.text) == size
             and len(known.number) == number_end - number_start
             and stands_at(buf, number_start, known.number)
             and self.alike(buf, start, known)

@@ -230,6 +230,13 @@ def test_account_number_and_all_but_digits_must_be_the_same() -> None:
     assert find(texts, TEXT, account=Account("another", Bucket())) is UNKNOWN_TEXT
 
 
+def test_long_texts_are_not_remembered() -> None:
+    texts = table(1 << 4)
+    assert put(texts, "长" * 512) is not UNKNOWN_TEXT
+    assert put(texts, "长" * 513) is UNKNOWN_TEXT
+    assert find(texts, "长" * 512) is not UNKNOWN_TEXT
+
+
 def test_a_slot_has_the_last_of_its_texts() -> None:
     texts = table(1)
     put(texts, TEXT)
