@@ -154,7 +154,7 @@ def digits_of(buf: bytes, start: i64, end: i64) -> i64:
     if not (all_digits(first) and all_digits(last)):
         return -1
     spare: i64 = 4 * (size - 8)  # 28 at most: compiled, 1 << spare is a C int
-    return packed(first) << spare | packed(last) & ((1 << spare) - 1)
+    return bcd(first) << spare | bcd(last) & ((1 << spare) - 1)
 
 
 def all_digits(octets: i64) -> bool:
@@ -162,8 +162,8 @@ def all_digits(octets: i64) -> bool:
     return (octets >> 4) & _NIBBLES == _THREES and ((octets + _SIXES) >> 4) & _NIBBLES == _THREES
 
 
-def packed(digits: i64) -> i64:
-    """Eight ASCII digits in 32 bits."""
+def bcd(digits: i64) -> i64:
+    """Eight ASCII digits in 32 bits, as binary-coded decimals."""
     pairs: i64 = digits & _NIBBLES
     pairs = (pairs | pairs >> 4) & 0x00FF00FF00FF00FF
     pairs = (pairs | pairs >> 8) & 0x0000FFFF0000FFFF

@@ -298,19 +298,18 @@ class Messages(Sessions):
         """The SMSC's answer to a message: give caps back, remember an original, take a sampled time; add the recipients
         that were taken out of a submit_multi to those that the SMSC refused."""
         pending = pair.pending
-        sequence = be32(buf, pos + 12)
-        place = pending.take(sequence)
+        place = pending.take(be32(buf, pos + 12))
         if place < 0:
             return PASS
         more = pending.more(place)
         rare = NO_RARE
         if more & RARE != 0:
-            rare = pending.rare.pop(int(sequence), NO_RARE)
+            rare = pending.rare.pop(int(place), NO_RARE)
         if be32(buf, pos + 8) == 0:
             tally = pending.tallies[place]
             self.taken(tally, more >> row.RECIPIENTS & 0xFF, 0)
             digits = pending.digits(place)
-            if more & 0xFF != 0 and (digits >= 0 or rare is not NO_RARE):
+            if more & 0xFF != 0:
                 stop = cstring_end(buf, pos + HEADER, end, 65)
                 if stop > 0:
                     self.originals.add(pair.system_id, buf, pos + HEADER, stop, digits, more, rare.address, tally)

@@ -77,8 +77,8 @@ class Pending:
     """Forwarded messages by sequence_number, which mostly count up: a table in which each has PROBES places. It grows
     to twice the power of two from `most` on; where there is no place even then, one that waits is forgotten.
 
-    A message's answer settles its `tallies` and its use of a cap in `uses` (NO_USE unless `more` has USES), by place,
-    and what is `rare`, by sequence_number, if `more` has RARE.
+    A message's answer settles, by its place: its `tallies`, its use of a cap in `uses` (NO_USE unless `more` has USES),
+    and what is `rare` of it, if `more` has RARE.
     """
 
     def __init__(self, most: i64) -> None:
@@ -114,12 +114,13 @@ class Pending:
             self._grow()
 
     def _grow(self) -> None:
-        rows, tallies, uses = self._rows, self.tallies, self.uses
+        rows, tallies, uses, rare = self._rows, self.tallies, self.uses, self.rare
         self._mask = self._mask * 2 + 1 if self._mask > 0 else 2 * PROBES - 1
         size: i64 = self._mask + 1
         self._rows = vec[i64]([-1] * int(size * _PENDING))
         self.tallies = [NO_TALLY] * int(size)
         self.uses = [NO_USE] * int(size)
+        self.rare = {}
         self.count = 0
         for old in range(len(tallies)):
             row: i64 = old * _PENDING
@@ -127,13 +128,15 @@ class Pending:
                 # Twice as many have room for all there were, each in one of its places or the next ones.
                 place = self.put(rows[row], rows[row + 1], rows[row + 2], tallies[old])
                 self.uses[place] = uses[old]
+                if rows[row + 2] & RARE != 0:
+                    self.rare[int(place)] = rare[old]
 
     def _clear(self, place: i64) -> None:
         """Forget what waits there."""
         row: i64 = place * _PENDING
         more: i64 = self._rows[row + 2]
         if more & RARE != 0:
-            self.rare.pop(int(self._rows[row]), NO_RARE)
+            self.rare.pop(int(place), NO_RARE)
         if more & USES != 0:
             self.uses[place] = NO_USE
 
@@ -147,7 +150,7 @@ class Pending:
         """The message there has what few have."""
         row: i64 = place * _PENDING
         self._rows[row + 2] = self._rows[row + 2] | RARE
-        self.rare[int(self._rows[row])] = rare
+        self.rare[int(place)] = rare
 
     def take(self, sequence: i64) -> i64:
         """The place of the message with this number, which waits no longer; -1 when there is none. What is there is

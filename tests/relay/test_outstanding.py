@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portguard.policy.grant import NO_TALLY, Tally
-from portguard.policy.kept import all_digits, digits_of, packed
+from portguard.policy.kept import all_digits, bcd, digits_of
 from portguard.policy.terms import NO_USE, Use
 from portguard.relay.outstanding import (
     CONTENT,
@@ -59,7 +59,7 @@ def taken(pending: Pending, sequence: int) -> int:
     assert (more & USES != 0) is (step % 3 == 0)
     assert (more & RARE != 0) is (step % 5 == 0)
     if step % 5 == 0:
-        assert pending.rare.pop(sequence).address == b"%d" % step
+        assert pending.rare.pop(int(place)).address == b"%d" % step
     pending.uses[place] = NO_USE
     return int(step)
 
@@ -69,15 +69,27 @@ def test_it_is_bounded_and_keeps_the_newest(sequences: list[int]) -> None:
     pending = Pending(32)
     for sequence in sequences:
         put(pending, sequence)
-        assert pending.take(sequence) >= 0
+        place = pending.take(sequence)
+        assert place >= 0
         assert pending.take(sequence) < 0
-        pending.rare.pop(sequence)
+        pending.rare.pop(int(place))
         put(pending, sequence)
     assert pending.count <= 64
     # Who was forgotten leaves nothing behind.
     assert len(pending.rare) == pending.count
     kept = [sequence for sequence in sequences if pending.take(sequence) >= 0]
     assert len(kept) >= min(len(sequences), 8)
+
+
+def test_a_number_that_is_sent_again_before_its_answer_loses_nothing_of_either() -> None:
+    pending = Pending(1 << 10)
+    for address in (b"+1", b"+2"):
+        pending.note(pending.put(7, -1, 0, NO_TALLY), Rare(address, b"", [], 0.0))
+    for sequence in range(100):  # it grows meanwhile
+        put(pending, 1000 + sequence)
+    found = [pending.rare.pop(int(pending.take(7))).address for _ in range(2)]
+    assert sorted(found) == [b"+1", b"+2"]
+    assert pending.take(7) < 0
 
 
 def put(pending: Pending, sequence: int) -> None:
@@ -150,7 +162,7 @@ def test_eight_octets_are_digits_or_not(octets: bytes) -> None:
         number = int.from_bytes(one, "big", signed=True)
         assert all_digits(number) is one.isdigit()
         if one.isdigit():
-            assert packed(number) == int(one, 16)
+            assert bcd(number) == int(one, 16)
 
 
 @given(st.binary(min_size=1, max_size=30), st.data())
