@@ -16,8 +16,8 @@ from portguard.smpp.encode import bind
 
 HEADER = Struct(">IIII")
 PDU_OCTETS = 172
-# Messages of a reel: far more than the widest window, and more texts than a cache keeps. Tests that measure nothing ask
-# for fewer, since to make them takes seconds of each run.
+# Messages of a reel: far more than the widest window, and more texts than are remembered. Tests that measure nothing
+# ask for fewer, since to make them takes seconds of each run.
 RING = int(os.environ.get("PORTGUARD_BENCH_RING", 1 << 14))
 ACCOUNTS = 8
 SIGNATURES = 8  # of an account
