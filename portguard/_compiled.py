@@ -23,6 +23,7 @@ COMPILED = [
     "portguard.policy.kept",
     "portguard.policy.lookup",
     "portguard.policy.reading",
+    "portguard.policy.recall",
     "portguard.policy.engine",
     "portguard.relay.outstanding",
     "portguard.relay.pair",

@@ -18,8 +18,8 @@ from portguard.policy.grant import EVERYTHING, NO_GRANT, Account, ordinal
 from portguard.policy.known import UNKNOWN_TEXT
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions
-from portguard.policy.reading import Reading
 from portguard.policy.reasons import ALLOW, CODES, DISCARD, MONITOR, REJECT, TAG
+from portguard.policy.recall import Recall
 from portguard.policy.revision import Revision
 from portguard.policy.terms import in_hours
 from portguard.smpp.constants import (
@@ -39,7 +39,7 @@ from portguard.sms.charset import ascii_brackets
 UNSOUND: Final = 5
 
 
-class Engine(Reading):
+class Engine(Recall):
     """Judges messages, one at a time."""
 
     def __init__(self, revision: Revision, options: EngineOptions, limits: Limits, counters: Counters) -> None:
@@ -61,9 +61,12 @@ class Engine(Reading):
         if known is not UNKNOWN_TEXT:
             hits |= self.recalled(a, s, known)
         else:
-            hits |= self.numbered(a, s, buf) | self.decoded(a, s, buf)
-            found = self.read(a, s)
-            self.remember(a, s, buf, found)
+            hits |= self.numbered(a, s, buf)
+            found = self.worded(a, s, buf)
+            if found < 0:
+                hits |= self.decoded(a, s, buf)
+                found = self.read(a, s)
+                self.remember(a, s, buf, found)
             hits |= found
         action = self.verdict(a, s, buf, hits)
         if known is not UNKNOWN_TEXT:

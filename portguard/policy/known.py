@@ -98,9 +98,12 @@ class KnownTexts:
         self._look = -1
         self.renamed = False
         size: i64 = end - start
-        if size < _LEAST or size > _LONGEST or number_end < 8:
+        if size < _LEAST or size > _LONGEST or (number_end < 8 and number_end > number_start):
             return UNKNOWN_TEXT
-        self._look = look(buf, start, end, number_end)
+        number: i64 = 0
+        if number_end > number_start:
+            number = read_i64_be(buf, number_end - 8)
+        self._look = look(buf, start, end, number)
         slot: i64 = self._look & self._mask
         if i64(self._looks[2 * slot]) != self._look:
             return UNKNOWN_TEXT
@@ -230,15 +233,14 @@ class KnownTexts:
         return self._slots
 
 
-def look(buf: bytes, start: i64, end: i64, number_end: i64) -> i64:
-    """A number that texts alike have in common, of at least _LEAST octets, from numbers with the same last digits. What
-    stands right behind a signature has no part in it: often it is a name."""
+def look(buf: bytes, start: i64, end: i64, number: i64) -> i64:
+    """A number that texts alike have in common, of at least _LEAST octets, from the number that ends with those octets.
+    What stands right behind a signature at the head, or in its place, has no part in it: often it is a name."""
     middle: i64 = start + ((end - start) >> 2 << 1)
     first = read_i64_be(buf, start)
     second = read_i64_be(buf, start + 8)
     if first >> 48 != OPEN:
-        first &= _DIGITS_ALIKE
-        second &= _DIGITS_ALIKE
+        first = second = 0
     elif closes(first):
         first = enclosed(first) & _DIGITS_ALIKE
         second = 0
@@ -246,11 +248,11 @@ def look(buf: bytes, start: i64, end: i64, number_end: i64) -> i64:
         first &= _DIGITS_ALIKE
         second = enclosed(second) & _DIGITS_ALIKE
     # else the signature goes on, and its digits are not like any other.
-    h = mixed(end - start, first)
+    h = mixed(end - start, number)
+    h = mixed(h, first)
     h = mixed(h, second)
     h = mixed(h, read_i64_be(buf, middle) & _DIGITS_ALIKE)
     h = mixed(h, read_i64_be(buf, end - 8) & _DIGITS_ALIKE)
-    h = mixed(h, read_i64_be(buf, number_end - 8))
     return h ^ (h >> 15)
 
 

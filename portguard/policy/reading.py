@@ -4,7 +4,7 @@ Noun: a `Reading`, which leaves what it finds in its own attributes until the ne
 (the kind of content: category * 16 + industry), `hinted`, the offsets of the body. Each step returns the hits that it
 is the one to see (`policy.grant`).
 
-Compiled; base of `engine.Engine`, which judges. A text that came before is not read again (`known`).
+Compiled; base of `recall.Recall`: a text that came before is not read again.
 """
 
 from typing import Final
@@ -13,10 +13,9 @@ from mypy_extensions import i64
 
 from portguard.policy import grant as rule
 from portguard.policy.counters import Counters
-from portguard.policy.grant import NO_GRANT, NO_TALLY, Account, Grant, PortGrant
-from portguard.policy.known import UNKNOWN_TEXT, Known, KnownTexts
+from portguard.policy.grant import NO_GRANT, Account, Grant, PortGrant
 from portguard.policy.limits import Limits
-from portguard.policy.lookup import LEAVING, EngineOptions, Lookup
+from portguard.policy.lookup import EngineOptions, Lookup
 from portguard.policy.revision import Revision
 from portguard.policy.schedule import delivery
 from portguard.smpp.constants import ESM_UDHI, ESME_ROK, TON_ALPHANUMERIC
@@ -26,11 +25,10 @@ from portguard.sms.charset import ascii_brackets, decode, is_binary
 from portguard.sms.optout import tells_how_to_refuse
 from portguard.sms.template import content_of
 from portguard.sms.template_plain import UNFIT, UNSURE, PlainTemplates
-from portguard.sms.text import after_signature, holds_usual_hint, plain_utf16
+from portguard.sms.text import holds_usual_hint, plain_utf16
 from portguard.sms.udh import AMBIGUOUS, UNREAD, doubt_of, udh_length
 
-_UCS2: Final = 8
-_TEXTS_KEPT: Final = 32_768
+UCS2: Final = 8
 
 
 class Reading(Lookup):
@@ -48,25 +46,6 @@ class Reading(Lookup):
         self.hinted = True
         # Did its templates leave it to a closer look whether one fits?
         self.unsure = False
-        self.known = KnownTexts(_TEXTS_KEPT, self.lexicon)
-        self.outdated: list[KnownTexts] = []
-
-    def swap(self, revision: Revision) -> None:
-        """Serve another revision; what is known of texts was found under the one before."""
-        self.outdated.append(self.known)
-        del self.outdated[:-LEAVING]
-        super().swap(revision)
-        self.forget()
-
-    def shed(self, count: i64) -> None:
-        """Give up so many of the answers and texts of revisions that serve no more."""
-        super().shed(count)
-        if len(self.outdated) > 0 and not self.outdated[-1].shed(count):
-            self.outdated.pop()
-
-    def forget(self) -> None:
-        """Read every text anew."""
-        self.known = KnownTexts(_TEXTS_KEPT, self.lexicon)
 
     # ---- time, account, number
 
@@ -139,7 +118,7 @@ class Reading(Lookup):
         """The other part of 150: loads `text` when the body decodes (`readable`)."""
         self.readable = False
         body = buf[self.body_start : self.body_end]
-        self.plain = s.data_coding == _UCS2 and plain_utf16(body, 0, len(body))
+        self.plain = s.data_coding == UCS2 and plain_utf16(body, 0, len(body))
         if self.plain:
             self.text.load(body, False)
             self.readable = True
@@ -305,69 +284,3 @@ class Reading(Lookup):
         else:
             self.kept.put_grant(a, port, grant, key)
         return grant
-
-    # ---- texts that came before
-
-    def recall(self, a: Account, s: Scan, buf: bytes) -> Known:
-        """What is known of the body of the scanned PDU, and holds when it will be delivered; else UNKNOWN_TEXT."""
-        if s.data_coding != _UCS2 or s.assumed != 0:
-            return UNKNOWN_TEXT
-        known = self.known.find(a, buf, self.body_start, self.body_end, s.source_start, s.source_end)
-        if known.since > self.at or self.expires >= known.until:
-            return UNKNOWN_TEXT
-        if self.known.renamed and known.grant.templates is not None and not self.fits_as(known, buf):
-            return UNKNOWN_TEXT
-        return known
-
-    def fits_as(self, known: Known, buf: bytes) -> bool:
-        """Does the text that is known but for a name fit the same templates, or none just as well?"""
-        templates = known.grant.templates
-        if templates is None:
-            return True
-        plain: PlainTemplates = templates.plain
-        index = plain.content(buf[self.body_start : self.body_end], self.lexicon)
-        return index == known.index if known.fitting else index == UNFIT
-
-    def recalled(self, a: Account, s: Scan, known: Known) -> i64:
-        """A known text: what `numbered`, `decoded` and `read` said of it then."""
-        self.port = known.port
-        self.grant = known.grant
-        self.port.used = self.grant.used = True
-        if known.tally is not NO_TALLY:
-            self.grant.tally = known.tally
-        self.soft = known.soft
-        self.index = known.index
-        self.readable = True
-        self.fitting = known.fitting
-        self.hinted = known.hinted
-        return self.typed(a, s) | known.port.hits | known.hits
-
-    def remember(self, a: Account, s: Scan, buf: bytes, hits: i64) -> None:
-        """Keep what `read` found about a plain text, unless it is of the kind that digits may change."""
-        t = self.text
-        grant = self.grant
-        if not self.plain or s.assumed != 0 or self.expires != self.present or t.digits_name():
-            return
-        if grant.templates is not None and not grant.templates.digit_free:
-            return
-        known = self.known.put(a, buf, self.body_start, self.body_end, s.source_start, s.source_end)
-        if known is UNKNOWN_TEXT:
-            return
-        known.head = t.head_end
-        known.tail = t.tail_start
-        known.port = self.port
-        if len(self.port.source) > 0:
-            known.number = self.port.source
-        known.grant = grant
-        known.since = self.since
-        known.until = self.until
-        known.hits = hits
-        known.soft = self.soft
-        known.index = self.index
-        known.fitting = self.fitting
-        known.hinted = self.hinted
-        known.loose = (
-            t.has_head and not t.closer and after_signature(t.raw, len(t.raw)) == t.head_end
-            and not (self.unsure and grant.templates is not None)
-            and not self.lexicon.turned and self.index >> 4 != MARKETING
-        )

@@ -9,7 +9,6 @@ from codecs import utf_16_be_encode
 from typing import Final
 
 from portguard.sms import gsm7
-from portguard.sms.text import is_sound
 
 CHARSET_GSM7: Final = 0
 CHARSET_GSM7_PACKED: Final = 1
@@ -88,7 +87,7 @@ def decode(body: bytes, data_coding: int, charset: int, udh: int = 0) -> bytes |
 
 
 def _ucs2(body: bytes) -> bytes | None:
-    if body[:2] == _SWAPPED or not is_sound(body):
+    if body[:2] == _SWAPPED or not _is_sound(body):
         return None
     return body[2:] if body[:2] == _BOM else body
 
@@ -132,3 +131,12 @@ def is_binary(data_coding: int) -> bool:
 
 def _fill(udh: int) -> int:
     return -udh * 8 % 7
+
+
+def _is_sound(raw: bytes) -> bool:
+    """Whether octets are UTF-16BE: an even number of them, and every surrogate in its pair."""
+    try:
+        raw.decode("utf-16-be")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -188,7 +188,7 @@ class Lexicon:
         found: i64 = 0
         previous: i64 = BREAK
         in_letters = open_pair = self.turned = False
-        position: i64 = after_signature(raw, end)
+        position: i64 = after_signature(raw, 0, end)
         while position + 1 < end:
             unit: i64 = i64(read_i16_be(raw, position)) & 0xFFFF
             position += 2

@@ -283,36 +283,18 @@ def is_usual(signature: bytes, shortest: i64, longest: i64) -> bool:
     return not only_digits
 
 
-def after_signature(raw: bytes, end: i64) -> i64:
-    """The offset after a signature at the very beginning of the text, 0 when there is none of a usual length."""
-    position: i64 = 2
-    until: i64 = min(end, 2 * SIGNATURE_LIMIT)
-    if until < 2 or i64(read_i16_be(raw, 0)) & 0xFFFF != OPEN:
-        return 0
+def after_signature(buf: bytes, start: i64, end: i64) -> i64:
+    """The offset after a signature at the very beginning of the text buf[start:end], `start` when there is none of a
+    usual length."""
+    position: i64 = start + 2
+    until: i64 = min(end, start + 2 * SIGNATURE_LIMIT)
+    if until < position or i64(read_i16_be(buf, start)) & 0xFFFF != OPEN:
+        return start
     while position + 1 < until:
-        if i64(read_i16_be(raw, position)) & 0xFFFF == CLOSE:
+        if i64(read_i16_be(buf, position)) & 0xFFFF == CLOSE:
             return position + 2
         position += 2
-    return 0
-
-
-def is_sound(raw: bytes) -> bool:
-    """Whether octets are UTF-16BE: an even number of them, and every surrogate in its pair."""
-    end: i64 = len(raw)
-    if end & 1:
-        return False
-    position: i64 = 0
-    while position < end:
-        unit: i64 = i64(read_i16_be(raw, position)) & 0xF800
-        position += 2
-        if unit != 0xD800:
-            continue
-        if i64(read_i16_be(raw, position - 2)) & 0x0400 or position >= end:
-            return False
-        if i64(read_i16_be(raw, position)) & 0xFC00 != 0xDC00:
-            return False
-        position += 2
-    return True
+    return start
 
 
 def plain_utf16(buf: bytes, pos: i64, end: i64) -> bool:

@@ -189,7 +189,8 @@ def test_one_object_serves_message_after_message() -> None:
 )
 def test_where_content_begins(text: str, offset: int) -> None:
     raw = text.encode("utf-16-be")
-    assert after_signature(raw, len(raw)) == offset
+    assert after_signature(raw, 0, len(raw)) == offset
+    assert after_signature(b"[" + raw + raw, 1, 1 + len(raw)) == 1 + offset
 
 
 PIECES = st.sampled_from([*"【】[]［〕 \u3000\u200b\u202e甲乙a🎉\U000e0041", "\u3000"])

@@ -1,0 +1,180 @@
+"""Messages whose text came before: their number and signature are looked up, and their text is not read again.
+
+Nouns: a `Recall` knows two things by `known.KnownTexts`. The *texts* that an account has sent from a number come with
+all that was found about them. A *wording* is what stands behind a signature at the head, whoever sent it: many numbers
+and signatures share one, so that a message of a number that was not met before is not read either. A wording says what
+kind of content it is, and nothing of whose it is.
+
+Compiled; base of `engine.Engine`.
+"""
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from portguard.policy.counters import Counters
+from portguard.policy.grant import NO_TALLY, Account, Bucket
+from portguard.policy.known import UNKNOWN_TEXT, Known, KnownTexts
+from portguard.policy.limits import Limits
+from portguard.policy.lookup import LEAVING, EngineOptions
+from portguard.policy.reading import UCS2, Reading
+from portguard.policy.revision import Revision
+from portguard.smpp.scan import Scan
+from portguard.sms.category import MARKETING
+from portguard.sms.template_plain import UNFIT, UNSURE, PlainTemplates
+from portguard.sms.text import after_signature, holds_usual_hint, plain_utf16
+
+_TEXTS_KEPT: Final = 16_384
+_WORDINGS_KEPT: Final = 4096
+
+_ANYBODY: Final = Account("", Bucket())
+
+
+class Recall(Reading):
+    """What is known of texts, under one revision at a time."""
+
+    def __init__(self, revision: Revision, options: EngineOptions, limits: Limits, counters: Counters) -> None:
+        super().__init__(revision, options, limits, counters)
+        self.known = KnownTexts(_TEXTS_KEPT, self.lexicon)
+        self.wordings = KnownTexts(_WORDINGS_KEPT, self.lexicon)
+        self.outdated: list[KnownTexts] = []
+
+    def swap(self, revision: Revision) -> None:
+        """Serve another revision; what is known of texts was found under the one before."""
+        self.outdated += [self.known, self.wordings]
+        del self.outdated[: -2 * LEAVING]
+        super().swap(revision)
+        self.forget()
+
+    def shed(self, count: i64) -> None:
+        """Give up so many of the answers and texts of revisions that serve no more."""
+        super().shed(count)
+        if len(self.outdated) > 0 and not self.outdated[-1].shed(count):
+            self.outdated.pop()
+
+    def forget(self) -> None:
+        """Read every text anew."""
+        self.known = KnownTexts(_TEXTS_KEPT, self.lexicon)
+        self.wordings = KnownTexts(_WORDINGS_KEPT, self.lexicon)
+
+    # ---- the text of an account and a number
+
+    def recall(self, a: Account, s: Scan, buf: bytes) -> Known:
+        """What is known of the body of the scanned PDU, and holds when it will be delivered; else UNKNOWN_TEXT."""
+        if s.data_coding != UCS2 or s.assumed != 0:
+            return UNKNOWN_TEXT
+        known = self.known.find(a, buf, self.body_start, self.body_end, s.source_start, s.source_end)
+        if known.since > self.at or self.expires >= known.until:
+            return UNKNOWN_TEXT
+        if self.known.renamed and known.grant.templates is not None and not self.fits_as(known, buf):
+            return UNKNOWN_TEXT
+        return known
+
+    def fits_as(self, known: Known, buf: bytes) -> bool:
+        """Does the text that is known but for a name fit the same templates, or none just as well?"""
+        templates = known.grant.templates
+        if templates is None:
+            return True
+        plain: PlainTemplates = templates.plain
+        index = plain.content(buf[self.body_start : self.body_end], self.lexicon)
+        return index == known.index if known.fitting else index == UNFIT
+
+    def recalled(self, a: Account, s: Scan, known: Known) -> i64:
+        """A known text: what `numbered`, `decoded` and `read` said of it then."""
+        self.port = known.port
+        self.grant = known.grant
+        self.port.used = self.grant.used = True
+        if known.tally is not NO_TALLY:
+            self.grant.tally = known.tally
+        self.soft = known.soft
+        self.index = known.index
+        self.readable = True
+        self.fitting = known.fitting
+        self.hinted = known.hinted
+        return self.typed(a, s) | known.port.hits | known.hits
+
+    # ---- the wording of anybody
+
+    def worded(self, a: Account, s: Scan, buf: bytes) -> i64:
+        """Of a known wording behind a signature, which is looked up: the hits that `decoded` and `read` would have; -1
+        when they have to be asked."""
+        start: i64 = self.body_start
+        head = after_signature(buf, start, self.body_end)
+        if head == start or s.data_coding != UCS2 or s.assumed != 0:
+            return -1
+        wording = self.wordings.find(_ANYBODY, buf, head, self.body_end, 0, 0)
+        if wording is UNKNOWN_TEXT or not plain_utf16(buf, start, head):
+            return -1
+        self.since = self.port.since
+        self.until = self.port.until
+        grant = self.grant = self.grant_of(a, self.port, buf[start + 2 : head - 2], self.at)
+        if self.expires >= self.until:
+            return -1
+        index = wording.index
+        self.fitting = self.unsure = False
+        templates = grant.templates
+        if templates is not None:
+            plain: PlainTemplates = templates.plain
+            fit = plain.content(buf[start : self.body_end], self.lexicon)
+            if fit == UNSURE or fit >> 4 == MARKETING:  # whether the text tells how to refuse is not known
+                return -1
+            if fit >= 0:
+                index = fit
+                self.fitting = True
+        self.index = index
+        self.readable = self.plain = self.hinted = True
+        self.remember_text(a, s, buf, grant.hits, head - start, self.body_end - start, wording.loose)
+        return grant.hits
+
+    # ---- remembering
+
+    def remember(self, a: Account, s: Scan, buf: bytes, hits: i64) -> None:
+        """Keep what `read` found about a plain text, unless it is of the kind that digits may change."""
+        t = self.text
+        if not self.plain or s.assumed != 0 or t.digits_name():
+            return
+        # Does nothing decide but the signature at the head and the words behind it?
+        simple = (
+            t.has_head and not t.closer and after_signature(t.raw, 0, len(t.raw)) == t.head_end
+            and not self.lexicon.turned
+        )
+        if simple and not t.has_tail and not self.fitting:
+            self.remember_wording(buf, self.body_start + t.head_end)
+        loose = simple and not (self.unsure and self.grant.templates is not None) and self.index >> 4 != MARKETING
+        self.remember_text(a, s, buf, hits, t.head_end, t.tail_start, loose)
+
+    def remember_text(self, a: Account, s: Scan, buf: bytes, hits: i64, head: i64, tail: i64, loose: bool) -> None:
+        """Keep what was found about the text that was looked for last, of this account and number; see `Known`."""
+        grant = self.grant
+        if self.expires != self.present or (grant.templates is not None and not grant.templates.digit_free):
+            return
+        known = self.known.put(a, buf, self.body_start, self.body_end, s.source_start, s.source_end)
+        if known is UNKNOWN_TEXT:
+            return
+        known.head = head
+        known.tail = tail
+        known.port = self.port
+        if len(self.port.source) > 0:
+            known.number = self.port.source
+        known.grant = grant
+        known.since = self.since
+        known.until = self.until
+        known.hits = hits
+        known.soft = self.soft
+        known.index = self.index
+        known.fitting = self.fitting
+        known.hinted = self.hinted
+        known.loose = loose
+
+    def remember_wording(self, buf: bytes, start: i64) -> None:
+        """Keep what the lexicon said of buf[start:], which was looked for last. Of an offer only if what stands there
+        tells how to refuse more of it, and then no hanzi of it may be others."""
+        offers = self.index >> 4 == MARKETING
+        if offers and not holds_usual_hint(buf[start : self.body_end]):
+            return
+        wording = self.wordings.put(_ANYBODY, buf, start, self.body_end, 0, 0)
+        if wording is UNKNOWN_TEXT:
+            return
+        wording.tail = self.body_end - start
+        wording.index = self.index
+        wording.loose = not offers
