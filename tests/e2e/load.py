@@ -35,15 +35,17 @@ class Book:
 
 
 class Load:
-    """`links` links of the account `system_id`; `signature` may be changed while it runs."""
+    """`links` links of the account `system_id`, which send a message each `pause` seconds, or as fast as they can;
+    `signature` may be changed while it runs."""
 
     def __init__(
         self, port: int, links: int = 4, window: int = 20, system_id: str = "star", source: str = t.OWN,
-        signature: str = t.STAR,
+        signature: str = t.STAR, pause: float = 0.0,
     ) -> None:
         self.book = Book()
         self.signature = signature
         self._source = source
+        self._pause = pause
         self._options = EsmeOptions(host=ADDRESS, port=port, system_id=system_id, window=window)
         self._numbers = itertools.count()
         self._stopping = False
@@ -80,7 +82,7 @@ class Load:
                 await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 under_way = {task for task in under_way if not task.done()}
             under_way.add(asyncio.create_task(self._one(esme, next(self._numbers))))
-            await asyncio.sleep(0)
+            await asyncio.sleep(self._pause)
         if under_way:
             await asyncio.wait(under_way)
         if not esme.connected:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.e2e
 
 PORTS, SIGNATURES = 20_000, 500
 RELOAD_SECONDS = 120.0
-LINKS = 3
+LINKS, PAUSE = 3, 0.01
 # The account, number and signature of the generated registry's first enterprise; tps would stand in the way of load.
 ACCOUNT, NUMBER, SIGNATURE = "acc0", generate.port_number(0), generate.signature_text(0)
 
@@ -52,7 +52,7 @@ def edit(registry: Path, table: str, key: str, value: str, **fields: str) -> Non
 @pytest.fixture
 def load(daemon: Daemon, smsc: NodeSmsc) -> Iterator[Load]:
     """Traffic through every reload; in the end no link was lost and no answer is missing."""
-    running = Load(daemon.port, LINKS, system_id=ACCOUNT, source=NUMBER, signature=SIGNATURE)
+    running = Load(daemon.port, LINKS, system_id=ACCOUNT, source=NUMBER, signature=SIGNATURE, pause=PAUSE)
     smsc.wait_received(300)
     yield running
     book = running.stop()
