@@ -250,7 +250,7 @@ _NO_GRANTS: Final[dict[bytes, Grant]] = {}
 @mypyc_attr(acyclic=True)
 class PortGrant:
     """What the registry says about an account on a number, the octets of source_addr. `digits` of it are the registered
-    port, 0 where there is none; `used`: since `Kept` last asked."""
+    port, 0 where there is none; `kept` for messages to come; `used` since `Kept` last asked."""
 
     def __init__(self, hits: i64, since: float, until: float, source: bytes) -> None:
         self.hits = hits
@@ -262,7 +262,7 @@ class PortGrant:
         self.permits = EVERYTHING
         self.regions = NO_REGIONS
         self.signature_required = False
-        self.used = False
+        self.kept = self.used = False
         # May some number under the port keep the first signature registered for it?
         self.keeps = False
         self.detail: object = None

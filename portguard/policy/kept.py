@@ -4,7 +4,8 @@ Noun: a *slot* says where an answer is kept: a PortGrant under its number with t
 with the PortGrant; the first signature of a number has no slot, and goes when the number goes. A hand goes round the
 slots; where one was used since the hand last came by it goes on, the next one that was not is given up (CLOCK: nearly
 as good as giving up what was used longest ago, and the hits pay no more than a flag). So room is made one answer at a
-time, and never all at once.
+time, and never all at once. Where there is none left, an answer is kept when it is asked for again soon: most numbers
+that come seldom would push out another one, and be gone before they come again.
 
 Regions of subscribers are kept, too: `Regions`, one for each slot.
 
@@ -15,7 +16,7 @@ from typing import Final
 
 from librt.strings import read_i64_be
 from librt.vecs import vec
-from mypy_extensions import i64
+from mypy_extensions import i32, i64
 
 from portguard.policy.grant import NO_GRANT, NO_PORT, Account, Grant, PortGrant
 
@@ -39,12 +40,20 @@ class Kept:
         self._ports: list[PortGrant] = []
         self._grants: list[Grant] = []
         self._keys: list[bytes] = []
+        # Digests of what was asked for last and is not kept, a third to two thirds of `most`.
+        doors: i64 = 16
+        while 3 * doors < most:
+            doors *= 2
+        self._doors: vec[i32] = vec[i32]([-1] * int(doors))
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def put_port(self, a: Account, port: PortGrant, key: bytes) -> None:
-        """Keep what was found for a number."""
+        """Keep what was found for a number, if it is to be kept."""
+        if not self.admits(hash(key)):
+            return
+        port.kept = True
         if self.refusals:
             a.refused[key] = port
         else:
@@ -52,7 +61,9 @@ class Kept:
         self.take(a, port, NO_GRANT, key)
 
     def put_grant(self, a: Account, port: PortGrant, grant: Grant, key: bytes) -> None:
-        """Keep what was found for a signature on a number."""
+        """Keep what was found for a signature on a number, if it is to be kept. The first of a number goes with it."""
+        if (self.refusals or port.first is not NO_GRANT) and not (port.kept and self.admits(hash((port.source, key)))):
+            return
         if self.refusals:
             if len(port.refused) == 0:
                 port.refused = {}
@@ -60,6 +71,17 @@ class Kept:
         elif not port.put(key, grant):
             return
         self.take(a, port, grant, key)
+
+    def admits(self, digest: i64) -> bool:
+        """Is there room for what has this digest, or was it asked for before, and not long ago?"""
+        if len(self._keys) < self.most:
+            return True
+        low: i64 = digest & 0x7FFFFFFF
+        door: i64 = (low >> 7) & (len(self._doors) - 1)
+        if i64(self._doors[door]) == low:
+            return True
+        self._doors[door] = i32(low)
+        return False
 
     def take(self, a: Account, port: PortGrant, grant: Grant, key: bytes) -> None:
         """Fill a slot, that of another answer where there are as many as may be."""

@@ -198,6 +198,7 @@ class Lookup:
         if port.digits == 0 and a.on & a.stop & HIT_100 != 0 and not self.noting and self.is_nowhere(key):
             # Dates have no part in it: where nothing is on file, nothing begins or ends.
             port.source = b""
+            port.kept = True
             a.nowhere = port
             return port
         if not self.keeps(a, at):

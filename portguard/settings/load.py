@@ -129,10 +129,12 @@ def _leaf_problems(kind: Any, value: object, place: str) -> Iterator[str]:
     try:
         msgspec.convert(value, kind, dec_hook=_path_from_text)
     except msgspec.ValidationError as error:
-        choices = [arm for arm in _arms(kind) if typing.get_origin(arm) is typing.Literal]
+        arms = _arms(kind)
+        choices = [arm for arm in arms if typing.get_origin(arm) is typing.Literal]
         if choices and isinstance(value, str):
             names = ", ".join(str(choice) for arm in choices for choice in typing.get_args(arm))
-            yield f"{place}: expected one of {names}; got {value!r}"
+            number = ", or a number" if int in arms or float in arms else ""
+            yield f"{place}: expected one of {names}{number}; got {value!r}"
             return
         message, _, inner = str(error).partition(" - at `$")
         message = message.replace("`", "")

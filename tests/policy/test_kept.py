@@ -30,11 +30,12 @@ def ask(kept: Kept, account: Account, key: bytes) -> bool:
 
 
 @given(st.lists(st.integers(0, 12)), st.integers(1, 8))
-def test_never_more_than_the_bound_and_always_the_last(asked: list[int], most: int) -> None:
+def test_never_more_than_the_bound_and_always_what_comes_twice(asked: list[int], most: int) -> None:
     kept, account = Kept(most, False), Account("a", Bucket())
     for number in asked:
-        ask(kept, account, b"%d" % number)
-        assert len(account.ports) <= most
+        for _ in "12":
+            ask(kept, account, b"%d" % number)
+            assert len(account.ports) <= most
         assert b"%d" % number in account.ports
     assert len(kept) == min(most, len(set(asked))) if len(set(asked)) <= most else len(kept) == most
 
@@ -49,12 +50,36 @@ def test_what_is_used_outlives_what_comes_once() -> None:
     assert len(account.ports) == 10
 
 
+def test_what_comes_once_pushes_nothing_out() -> None:
+    kept, account = Kept(10, False), Account("a", Bucket())
+    first = {b"first %d" % number for number in range(10)}
+    for key in first:
+        ask(kept, account, key)
+    for number in range(1000):
+        ask(kept, account, b"once %d" % number)
+    assert numbers(account) == first
+    for key in (b"new", b"once 17", b"new"):
+        ask(kept, account, key)
+    assert len(numbers(account) & first) == 9
+    assert b"new" in numbers(account)
+
+
+def test_a_signature_of_a_number_that_is_not_kept_is_not_kept_either() -> None:
+    kept, account, port = Kept(10, False), Account("a", Bucket()), PortGrant(0, 0.0, 1.0, b"1")
+    for number, name in enumerate((b"a", b"b", b"c")):
+        kept.put_grant(account, port, Grant(0, 0.0, 1.0, name, ()), name)
+        assert len(kept) == max(0, number - 1)
+        port.kept = number >= 1
+
+
 def test_an_answer_that_was_replaced_is_not_given_up_for_its_old_slot() -> None:
     kept, account = Kept(2, False), Account("a", Bucket())
     old, new = PortGrant(0, 0.0, 1.0, b"1"), PortGrant(0, 1.0, 2.0, b"1")
     kept.put_port(account, old, b"1")
     kept.put_port(account, new, b"1")
-    kept.put_port(account, PortGrant(0, 0.0, 1.0, b"2"), b"2")
+    for _ in "12":
+        kept.put_port(account, PortGrant(0, 0.0, 1.0, b"2"), b"2")
+    assert set(account.ports) == {b"1", b"2"}
     assert account.ports[b"1"] is new
 
 
@@ -63,6 +88,7 @@ def test_grants_and_refusals_are_kept_where_they_are_looked_for() -> None:
     other = PortGrant(0, 0.0, 1.0, b"2")
     first, good, bad = (Grant(hits, 0.0, 1.0, name, ()) for hits, name in ((0, b"w"), (0, b"x"), (1, b"y")))
     kept, refusals = Kept(1, False), Kept(1, True)
+    port.kept = True
     kept.put_grant(account, port, first, b"w")
     kept.put_grant(account, port, good, b"x")
     refusals.put_grant(account, port, bad, b"y")
@@ -70,8 +96,9 @@ def test_grants_and_refusals_are_kept_where_they_are_looked_for() -> None:
     assert port.refused == {b"y": bad}
     # No number shares what another has.
     assert (other.find(b"x"), other.refused) == (NO_GRANT, {})
-    kept.put_port(account, other, b"2")
-    refusals.put_port(account, other, b"3")
+    for _ in "12":
+        kept.put_port(account, other, b"2")
+        refusals.put_port(account, other, b"3")
     # The first goes when the number goes.
     assert (port.find(b"w"), port.find(b"x"), port.refused) == (first, NO_GRANT, {})
     assert (account.ports, account.refused) == ({b"2": other}, {b"3": other})

@@ -128,6 +128,7 @@ adress = "127.0.0.1:1"
 weight = -1
 [limits]
 max_pdu = 1
+batch_us = "sometimes"
 [policy]
 mode = "enforcing"
 [policy.rules.scope_port]
@@ -148,6 +149,7 @@ stauts = 1
         "smsc[2].name: is missing",
         "smsc[2].address: is missing",
         "limits.max_pdu: expected int >= 1024",
+        "limits.batch_us: expected one of auto, or a number; got 'sometimes'",
         "policy.mode: expected one of enforce, tag, monitor; got 'enforcing'",
         "policy.rules.scope_port.action: expected one of allow, tag, reject, discard, monitor; got 'refuse'",
         "policy.rules.scope_port.stauts: unknown key; did you mean status?",
