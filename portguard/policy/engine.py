@@ -14,14 +14,14 @@ from mypy_extensions import i64
 
 from portguard.policy import grant as rule
 from portguard.policy.counters import Counters, label, label_of, tally_of, with_number
-from portguard.policy.grant import EVERYTHING, NO_GRANT, Account, ordinal
+from portguard.policy.grant import NO_GRANT, Account, ordinal
 from portguard.policy.known import UNKNOWN_TEXT
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions
 from portguard.policy.reasons import ALLOW, CODES, DISCARD, MONITOR, REJECT, TAG
 from portguard.policy.recall import Recall
 from portguard.policy.revision import Revision
-from portguard.policy.terms import in_hours
+from portguard.policy.terms import EVERYTHING, in_hours
 from portguard.smpp.constants import (
     ESME_ROK,
     ESME_RREPLACEFAIL,

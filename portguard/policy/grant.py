@@ -13,7 +13,7 @@ from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
-from portguard.policy.terms import NO_REGIONS, Scope, Use
+from portguard.policy.terms import EVERYTHING, NO_REGIONS, NOTHING, Scope, Use
 from portguard.sms.template import Templates
 
 # One bit a rule, in the order of judgement; a test holds them against the catalogue.
@@ -59,10 +59,6 @@ RULES: Final = 37
 # What says that the account may not send on the number at all: such answers are cached apart from the good ones.
 PORT_REFUSALS: Final = HIT_106 | HIT_100 | HIT_101
 SIGNATURE_REFUSALS: Final = HIT_203 | HIT_201 | HIT_204
-
-# 16 industries in each of 5 categories: the index of a `permits` table is category * 16 + industry.
-EVERYTHING: Final = b"\x01" * 80
-NOTHING: Final = b"\x00" * 80
 
 FOREVER: Final = 4611686018427387904.0
 
@@ -171,7 +167,7 @@ class Grant:
     def owner(self) -> str:
         """The enterprise whose signature it is, "" when it is nobody's."""
         if len(self.scopes) > 0:
-            return self.scopes[0].enterprise
+            return self.enterprises[self.scopes[0].owner]
         return min(self.enterprises) if len(self.enterprises) > 0 else ""
 
     def narrows(self) -> bool:

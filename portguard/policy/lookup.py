@@ -13,7 +13,6 @@ from mypy_extensions import i16, i64
 
 from portguard.policy.counters import Counters, Records, Tallies
 from portguard.policy.grant import (
-    EVERYTHING,
     HIT_100,
     HIT_201,
     HIT_204,
@@ -39,7 +38,7 @@ from portguard.policy.limits import Limits
 from portguard.policy.options import PolicyOptions
 from portguard.policy.reasons import ACTION_BY_NAME
 from portguard.policy.revision import MAX_DIGITS, Revision
-from portguard.policy.terms import NO_USE, Use, in_hours, quota_key
+from portguard.policy.terms import EVERYTHING, NO_USE, Use, in_hours, quota_key
 from portguard.registry.hours import parse_hours
 from portguard.registry.reader import Reader
 from portguard.sms.canonical import fold_table
@@ -289,7 +288,7 @@ class Lookup:
         """The enterprise whose scope matched; of a registered signature without scopes, its own; else the account's."""
         for scope in self.grant.scopes:
             if scope.permits[self.index] != 0:
-                return scope.enterprise
+                return self.grant.enterprises[scope.owner]
         if self.grant.registered and a.enterprise not in self.grant.enterprises:
             return min(self.grant.enterprises)
         return a.enterprise
@@ -347,7 +346,8 @@ class Lookup:
             grant.uses = [NO_USE] * len(grant.scopes)
         use = grant.uses[place]
         if use.day != self.day:
-            use = self.limits.use(quota_key(grant.signature, self.port.number, scope), self.day)
+            owner = grant.enterprises[scope.owner]
+            use = self.limits.use(quota_key(grant.signature, owner, self.port.number, scope), self.day)
             grant.uses[place] = use
         used: i64 = use.messages + use.others + 1
         for other in self.uses:

@@ -8,38 +8,18 @@ DESIGN §4 has the rules of resolution: longest prefix, carve-outs, sublease cha
 
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from mypy_extensions import mypyc_attr
 
+from portguard.policy import grant as rule
 from portguard.policy.chains import Chain, Window, best_chain, in_force, taken_from
 from portguard.policy.detail import GrantDetail, PortDetail
-from portguard.policy.grant import (
-    EVERYTHING,
-    FOREVER,
-    HIT_100,
-    HIT_101,
-    HIT_102,
-    HIT_103,
-    HIT_104,
-    HIT_105,
-    HIT_106,
-    HIT_107,
-    HIT_201,
-    HIT_203,
-    HIT_204,
-    HIT_205,
-    HIT_300,
-    HIT_301,
-    NOTHING,
-    Account,
-    Bucket,
-    Grant,
-    PortGrant,
-)
+from portguard.policy.grant import FOREVER, Account, Bucket, Grant, PortGrant
 from portguard.policy.limits import Limits
 from portguard.policy.rules import RuleSettings, profiled
-from portguard.policy.terms import Covering, Scope, Shared, both, either, names
+from portguard.policy.terms import EVERYTHING, NO_TERMS, NOTHING, Covering, Scope, Shared, Terms, both, either, names
 from portguard.registry.image import Image
 from portguard.registry.reader import Reader
 from portguard.registry.records import (
@@ -61,6 +41,8 @@ from portguard.sms.text import is_usual
 
 MAX_DIGITS = 20
 _ENTERPRISES_KEPT = 10_000
+# What says that the enterprise has no right to a number.
+UNSENT: Final = rule.HIT_100 | rule.HIT_101 | rule.HIT_102 | rule.HIT_103
 
 
 # Interpreted ones are those of the tests that want a fault in the decision.
@@ -153,15 +135,15 @@ class Revision:
         if self.noting:
             grant.detail = PortDetail(grant.number)
         if not (source.isdigit() and len(source) <= MAX_DIGITS):
-            grant.hits = HIT_106 | HIT_100 | HIT_101
+            grant.hits = rule.HIT_106 | rule.HIT_100 | rule.HIT_101
         else:
             entry = self.reader.longest_port(source)
             if entry is None:
-                grant.hits = HIT_100 | HIT_101
+                grant.hits = rule.HIT_100 | rule.HIT_101
             else:
                 self.fill_port(grant, entry, enterprise, window)
         if not self.enterprise_active(enterprise):
-            grant.hits |= HIT_107
+            grant.hits |= rule.HIT_107
         if isinstance(grant.detail, PortDetail):
             asked = dict.fromkeys([grant.holder, enterprise] if grant.digits > 0 else [enterprise])
             grant.detail.inactive = [id for id in asked if not self.enterprise_active(id)]
@@ -184,11 +166,11 @@ class Revision:
         if record.categories != b"":
             grant.permits = permits(record.categories)
         if not holds:
-            grant.hits |= HIT_104
+            grant.hits |= rule.HIT_104
         if 0 <= record.extension_digits < len(grant.source) - grant.digits:
-            grant.hits |= HIT_105
+            grant.hits |= rule.HIT_105
         if not record.holder_active:
-            grant.hits |= HIT_107
+            grant.hits |= rule.HIT_107
         chain: Chain | None = None
         taken: SubleaseRecord | None = None
         if entry.leased:
@@ -201,7 +183,7 @@ class Revision:
         if enterprise == record.holder:
             chain = Chain([])
         if chain is None or taken is not None:
-            grant.hits |= HIT_101
+            grant.hits |= rule.HIT_101
         if chain is not None:
             self.fill_chain(grant, chain, window.at)
         if isinstance(grant.detail, PortDetail):
@@ -210,10 +192,10 @@ class Revision:
     def fill_chain(self, grant: PortGrant, chain: Chain, at: float) -> None:
         """Rules 102 and 103, and what the subleases leave of the kinds of content."""
         if len(chain.links) > self.options.sublease_depth:
-            grant.hits |= HIT_103
+            grant.hits |= rule.HIT_103
         for link in chain.links:
             if not in_force(link, at):
-                grant.hits |= HIT_102
+                grant.hits |= rule.HIT_102
             if link.categories != b"":
                 grant.permits = both(grant.permits, permits(link.categories))
 
@@ -221,7 +203,7 @@ class Revision:
         """True when nothing of rules 100-105 keeps the enterprise from sending on exactly this number."""
         port = self.port(enterprise, source, window.at)
         window.narrow(port.since, port.until)
-        return not port.hits & (HIT_106 | HIT_100 | HIT_101 | HIT_102 | HIT_103 | HIT_104 | HIT_105)
+        return not port.hits & (UNSENT | rule.HIT_104 | rule.HIT_105 | rule.HIT_106)
 
     # ---- signatures
 
@@ -248,7 +230,7 @@ class Revision:
             elif not bracketed:
                 return port.unsigned()
             elif self.has_signatures:
-                hits = HIT_204
+                hits = rule.HIT_204
         grant = Grant(hits, port.since, port.until, name.encode("utf-16-be", "surrogatepass"), ())
         grant.own_width = own_width
         if self.noting:
@@ -257,11 +239,14 @@ class Revision:
         if bracketed and not (name is text and is_usual(grant.name, o.signature_min, o.signature_max)):
             self.judge_form(grant, text)
         if entry is not None:
-            window = Window(at)
-            window.narrow(port.since, port.until)
             grant.registered = True
-            self.fill_grant(grant, port, enterprise, entry, window)
-            grant.since, grant.until = float(window.begins), float(window.ends)
+            grant.enterprises = self.shared.enterprise(entry.enterprise())
+            if entry.registrations > 1:
+                grant.enterprises = tuple([row.enterprise for row in entry.rows])
+            terms = self.terms(grant, port, enterprise, entry, at)
+            grant.hits |= terms.hits
+            grant.scopes, grant.plain, grant.limited = terms.scopes, terms.plain, terms.limited
+            grant.since, grant.until = max(grant.since, terms.begins), min(grant.until, terms.ends)
         elif not self.has_signatures:
             grant.plain = EVERYTHING
         return grant
@@ -282,8 +267,8 @@ class Revision:
                     return known, 0, False
         for known in on_file:
             if bracket_or_width_only(known, text):
-                return known, HIT_203, True
-        return on_file[0], HIT_203, False
+                return known, rule.HIT_203, True
+        return on_file[0], rule.HIT_203, False
 
     def judge_form(self, grant: Grant, text: str) -> None:
         """Rule 201. A sender's own signature in another width has the form of the one on file: 203 says what is wrong
@@ -292,55 +277,71 @@ class Revision:
         form = grant.signature if grant.own_width else text
         error = form_error(form, o.signature_min, o.signature_max, o.signature_characters)
         if error is not None:
-            grant.hits |= HIT_201
+            grant.hits |= rule.HIT_201
             if isinstance(grant.detail, GrantDetail):
                 grant.detail.form_error = error
 
-    def fill_grant(
-        self, grant: Grant, port: PortGrant, enterprise: str, entry: SignatureEntry, window: Window
+    def terms(self, grant: Grant, port: PortGrant, enterprise: str, entry: SignatureEntry, at: float) -> Terms:
+        """What is on file for a signature on a number, made once for all that are alike there."""
+        likeness = b""
+        if not (self.noting or port.keeps):
+            likeness = entry.likeness(port.source, port.hits & UNSENT == 0)
+        if likeness != b"":
+            known = self.shared.terms(enterprise, likeness)
+            if known is not NO_TERMS and known.begins <= at < known.ends:
+                return known
+        terms = Terms()
+        window = Window(at)
+        self.fill_terms(terms, grant, port, enterprise, entry, window)
+        terms.begins, terms.ends = float(window.begins), float(window.ends)
+        if likeness != b"" and terms.alike:
+            self.shared.keep(enterprise, likeness, terms)
+        return terms
+
+    def fill_terms(
+        self, terms: Terms, grant: Grant, port: PortGrant, enterprise: str, entry: SignatureEntry, window: Window
     ) -> None:
-        """Whose signature it is, and which scopes it has there."""
+        """Who has it, and which scopes it has there."""
         active: list[SignatureRecord] = [row for row in entry.rows if window.look(row)]
         if len(active) == 0:
-            grant.hits |= HIT_205
+            terms.hits |= rule.HIT_205
             active = entry.rows
         owners: list[str] = [row.enterprise for row in active if row.enterprise_active]
         if len(owners) == 0:
-            grant.hits |= HIT_107
+            terms.hits |= rule.HIT_107
             owners = [row.enterprise for row in active]
-        grant.enterprises = self.shared.enterprise(entry.rows[0].enterprise)
-        if len(entry.rows) > 1:
-            grant.enterprises = tuple([row.enterprise for row in entry.rows])
         if isinstance(grant.detail, GrantDetail):
             grant.detail.registrations = entry.rows
-            grant.detail.inactive = owners if grant.hits & HIT_107 != 0 else []
+            grant.detail.inactive = owners if terms.hits & rule.HIT_107 != 0 else []
         if entry.templated:
             self.fill_templates(grant, owners)
         if self.has_scopes:
-            self.fill_scopes(grant, port, enterprise, self.covering(grant, port, entry, owners, window), window)
+            covering = self.covering(grant, port, entry, owners, window)
+            self.fill_scopes(terms, grant.enterprises, port, enterprise, covering, window)
         else:
-            grant.plain = EVERYTHING
+            terms.plain = EVERYTHING
 
     def fill_scopes(
-        self, grant: Grant, port: PortGrant, enterprise: str, covering: list[Covering], window: Window
+        self, terms: Terms, owners: tuple[str, ...], port: PortGrant, enterprise: str, covering: list[Covering],
+        window: Window,
     ) -> None:
-        """Rules 300 and 301."""
+        """Rules 300 and 301; `owners` are the enterprises of all registrations."""
         if len(covering) == 0:
-            grant.hits |= HIT_300
+            terms.hits |= rule.HIT_300
             return
         granted: list[Scope] = []
         of_one = not self.noting
         for row in covering:
-            if self.provider_may(row, port, enterprise, window):
+            if self.provider_may(terms, row, port, enterprise, window):
                 scope = row.scope
                 granted.append(scope)
-                of_one = of_one and scope.enterprise == granted[0].enterprise
-                if scope.is_plain() and grant.plain != EVERYTHING:
-                    grant.plain = either(grant.plain, scope.permits) if grant.plain != NOTHING else scope.permits
+                of_one = of_one and owners[scope.owner] == owners[granted[0].owner]
+                if scope.is_plain() and terms.plain != EVERYTHING:
+                    terms.plain = either(terms.plain, scope.permits) if terms.plain != NOTHING else scope.permits
         unlimited: list[Scope] = []
         capped: list[Scope] = []
         for scope in granted:
-            if of_one and grant.plain == EVERYTHING and not scope.is_plain():
+            if of_one and terms.plain == EVERYTHING and not scope.is_plain():
                 # What it permits is permitted anyway, to the same, and without a limit.
                 continue
             if scope.cap > 0:
@@ -348,11 +349,11 @@ class Revision:
             else:
                 unlimited.append(scope)
             if len(scope.regions) > 0:
-                grant.limited = True
+                terms.limited = True
         # Those without a cap first: where one of them permits, no cap is used up.
-        grant.scopes = self.shared.together(unlimited + capped)
-        if len(grant.scopes) == 0:
-            grant.hits |= HIT_301
+        terms.scopes = self.shared.together(unlimited + capped)
+        if len(terms.scopes) == 0:
+            terms.hits |= rule.HIT_301
 
     def covering(
         self, grant: Grant, port: PortGrant, entry: SignatureEntry, owners: list[str], window: Window
@@ -364,17 +365,18 @@ class Revision:
             if kept is not None and kept != grant.signature:
                 grant.detail.kept_by = kept
         rows = self.shared.covering(self.reader, entry, port.source)
-        found: list[Covering] = [row for row in rows if window.look(row) and row.enterprise in owners]
+        found: list[Covering] = [row for row in rows if window.look(row) and entry.rows[row.owner].enterprise in owners]
         return found if kept is None or kept == grant.signature else []
 
-    def provider_may(self, scope: Covering, port: PortGrant, enterprise: str, window: Window) -> bool:
+    def provider_may(self, terms: Terms, scope: Covering, port: PortGrant, enterprise: str, window: Window) -> bool:
         """Rule 301: `provider` names the submitting enterprise, `*` anyone, blank who may send on the scope's port."""
         if scope.provider == "*":
             return True
         if scope.provider:
             return scope.provider == enterprise
         if scope.digits == len(port.source):
-            return not port.hits & (HIT_100 | HIT_101 | HIT_102 | HIT_103)
+            return not port.hits & UNSENT
+        terms.alike = False
         return self.may_send(enterprise, port.source[: scope.digits], window)
 
     def fill_templates(self, grant: Grant, owners: list[str]) -> None:

@@ -17,6 +17,9 @@ from portguard.registry.records import Dated, ScopeCursor, ScopeRecord, Signatur
 from portguard.sms.category import permits
 
 NO_REGIONS: Final[frozenset[str]] = frozenset()
+# 16 industries in each of 5 categories: the index of a `permits` table is category * 16 + industry.
+EVERYTHING: Final = b"\x01" * 80
+NOTHING: Final = b"\x00" * 80
 
 _KEPT: Final = 4096
 _SHARED: Final = 10_000
@@ -42,12 +45,13 @@ NO_USE: Final = Use(b"", -1)
 @mypyc_attr(acyclic=True)
 class Scope:
     """A scope that covers the number and the provider; category, region, hours and cap are judged per message. The same
-    object serves all grants that are limited alike: where there is a cap, `digits` of the number are its port,
-    `categories` and `provider` are as on file, and with the grant's signature it is known which cap is meant."""
+    object serves all grants that are limited alike; `owner` is the place of its enterprise among theirs. Where there is
+    a cap, `digits` of the number are its port, `categories` and `provider` are as on file, and with the grant's
+    signature and enterprise it is known which cap is meant."""
 
     def __init__(
         self,
-        enterprise: str,
+        owner: i64,
         permits: bytes,
         regions: frozenset[str],
         hours: list[tuple[int, int]],
@@ -56,7 +60,7 @@ class Scope:
         categories: bytes,
         provider: str,
     ) -> None:
-        self.enterprise = enterprise
+        self.owner = owner
         self.permits = permits
         self.regions = regions
         self.hours = hours
@@ -71,15 +75,34 @@ class Scope:
 
 
 class Covering(Dated):
-    """A scope on file that covers a number, whatever its signature: of which enterprise and for which provider, for the
-    first `digits` of the number, from when until when, and what it limits."""
+    """A scope on file that covers a number, whatever its signature: of which registration and for which provider, for
+    the first `digits` of the number, from when until when, and what it limits."""
 
     def __init__(self, row: ScopeRecord, scope: Scope) -> None:
         super().__init__(row.valid_from, row.valid_until, row.status)
-        self.enterprise = row.enterprise
+        self.owner = row.owner
         self.provider = row.provider
         self.digits: i64 = len(row.port)
         self.scope = scope
+
+
+@mypyc_attr(acyclic=True)
+class Terms:
+    """What the registry says of a signature on a number but for the names: the hits of rules 107, 205, 300 and 301, the
+    scopes that are left, `plain` as of a grant; from `begins` until before `ends` (epoch seconds). `alike`: it serves
+    all signatures with this likeness, since no other number has a part in it."""
+
+    def __init__(self) -> None:
+        self.hits: i64 = 0
+        self.scopes: tuple[Scope, ...] = ()
+        self.plain = NOTHING
+        self.limited = False
+        self.begins = 1.0
+        self.ends = 0.0
+        self.alike = True
+
+
+NO_TERMS: Final = Terms()
 
 
 def in_hours(hours: list[tuple[int, int]], minute: i64) -> bool:
@@ -102,8 +125,10 @@ class Shared:
         self.names: dict[str, tuple[str, ...]] = {}
         self.limits: dict[tuple[object, ...], Scope] = {}
         self.sets: dict[tuple[Scope, ...], tuple[Scope, ...]] = {}
-        # By enterprise and octets.
-        self.rows: dict[str, dict[bytes, Covering]] = {}
+        # By octets.
+        self.rows: dict[bytes, Covering] = {}
+        # By the enterprise that sends, and likeness.
+        self.alike: dict[str, dict[bytes, Terms]] = {}
         self.kept: i64 = 0
 
     def enterprise(self, name: str) -> tuple[str, ...]:
@@ -133,24 +158,28 @@ class Shared:
         found: list[Covering] = []
         cursor = ScopeCursor(entry.raw, entry.at)
         while cursor.next(number, False):
-            start = cursor.at
-            owner = entry.rows[cursor.number()].enterprise
-            # Without the place of the owner among those of the signature, and without the port, which the number has.
+            # The port is part of the number; what is left says the same of every signature.
             octets = bytes([cursor.digits]) + entry.raw[cursor.at : cursor.end]
-            of_owner = self.rows.get(owner)
-            row = of_owner.get(octets) if of_owner is not None else None
+            row = self.rows.get(octets)
             if row is None:
-                cursor.at = start
                 row = self._covering(cursor.scope(entry.rows))
-                self._keep(owner, octets, row)
+                if len(self.rows) >= _SHARED:
+                    self.rows.clear()
+                self.rows[octets] = row
             found.append(row)
         return found
 
-    def _keep(self, owner: str, octets: bytes, row: Covering) -> None:
+    def terms(self, enterprise: str, likeness: bytes) -> Terms:
+        """What is known of all that have this likeness when the enterprise sends; NO_TERMS where nothing is."""
+        known = self.alike.get(enterprise)
+        return NO_TERMS if known is None else known.get(likeness, NO_TERMS)
+
+    def keep(self, enterprise: str, likeness: bytes, terms: Terms) -> None:
+        """Know them from now on."""
         if self.kept >= _SHARED:
-            self.rows.clear()
+            self.alike.clear()
             self.kept = 0
-        self.rows.setdefault(owner, {})[octets] = row
+        self.alike.setdefault(enterprise, {})[likeness] = terms
         self.kept += 1
 
     def _covering(self, row: ScopeRecord) -> Covering:
@@ -158,22 +187,22 @@ class Shared:
         digits = len(row.port) if capped else 0
         provider = row.provider if capped else ""
         cap = int(row.daily_cap)
-        key = row.enterprise, row.categories, row.regions, tuple(row.hours), cap, digits, provider
+        key = int(row.owner), row.categories, row.regions, tuple(row.hours), cap, digits, provider
         scope = self.limits.get(key)
         if scope is None:
             if len(self.limits) >= _SHARED:
                 self.limits.clear()
             scope = self.limits[key] = Scope(
-                row.enterprise, permits(row.categories), names(row.regions) if row.regions != "" else NO_REGIONS,
+                row.owner, permits(row.categories), names(row.regions) if row.regions != "" else NO_REGIONS,
                 row.hours if len(row.hours) > 0 else _ALWAYS, cap, digits, row.categories, provider,
             )  # fmt: skip
         return Covering(row, scope)
 
 
-def quota_key(signature: str, number: str, scope: Scope) -> bytes:
+def quota_key(signature: str, enterprise: str, number: str, scope: Scope) -> bytes:
     """A digest under which the daily use of a signature's capped scope on a number is kept over reloads: all that tells
     the scope from others, but the cap and the dates, so that a new cap counts what was used before."""
-    named = f"{signature}\0{scope.enterprise}\0{number[: scope.digits]}\0{scope.provider}\0"
+    named = f"{signature}\0{enterprise}\0{number[: scope.digits]}\0{scope.provider}\0"
     named += "|".join(sorted(scope.regions)) + "\0"
     if len(scope.hours) > 0:
         named += str(sorted(scope.hours))

@@ -34,7 +34,6 @@ from portguard.registry.records import (
     is_apart,
     port_entry,
     scopes,
-    signature_entry,
     sublease_rows,
 )
 from portguard.registry.store import StoreError, StoreFile, StoreWriter
@@ -262,7 +261,7 @@ class Image:
     def _scopes_of(self, entry: SignatureEntry) -> Iterator[tuple[bytes, list[ScopeRecord]]]:
         rows = sorted(self.every_scope(entry), key=lambda row: row.port)
         for port, same in groupby(rows, lambda row: row.port):
-            yield image_key(entry.rows[0].signature, port), list(same)
+            yield image_key(entry.signature, port), list(same)
 
     def raw_records(self, database: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Every (key, value) as stored of keys that begin with `prefix`, for comparing and looking without decoding."""
@@ -289,7 +288,7 @@ class Image:
 
     def signature_entry(self, key: bytes, raw: bytes) -> SignatureEntry:
         """The entry of a value from `raw_records` of signatures."""
-        return signature_entry(raw, key.decode())
+        return SignatureEntry(raw, key.decode())
 
     def apart(self, key: bytes, raw: bytes | None) -> bytes | None:
         """The octets of the scopes that stand apart from this value of `raw_records` of signatures; None for none."""

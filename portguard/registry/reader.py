@@ -23,7 +23,6 @@ from portguard.registry.records import (
     SubleaseRecord,
     port_entry,
     scopes,
-    signature_entry,
     sublease_rows,
 )
 
@@ -119,7 +118,7 @@ class Reader:
     def signature(self, text: str) -> SignatureEntry | None:
         """The registrations of exactly this text."""
         raw = self._signatures.get(text.encode("utf-8", "surrogatepass"))
-        return None if raw is None else signature_entry(raw, text)
+        return None if raw is None else SignatureEntry(raw, text)
 
     def is_signature(self, text: str) -> bool:
         """Is exactly this text registered?"""
@@ -138,7 +137,7 @@ class Reader:
         if entry.apart == 0:
             return entry.covering(number)
         found: list[ScopeRecord] = []
-        head = entry.rows[0].signature.encode() + b"\0"
+        head = entry.signature.encode() + b"\0"
         length: i64 = len(number)
         while length >= 0:
             if (entry.apart >> length) & 1 != 0:

@@ -10,8 +10,8 @@ Compiled: a message whose signature was not met before waits for this.
 
 from typing import Final
 
-from librt.strings import read_i64_le
-from mypy_extensions import i64
+from librt.strings import BytesWriter, read_i64_le
+from mypy_extensions import i64, u8
 
 NO_LIMIT: Final = 4611686018427387904
 ACTIVE: Final = "active"
@@ -64,6 +64,11 @@ class Cursor:
         start = self.at
         self.at = start + length
         return self.raw[start : start + length] if length > 0 else b""
+
+    def skip(self) -> None:
+        """Over octets or a text."""
+        length = self.number()
+        self.at += length
 
     def text(self) -> str:
         length = self.number()
@@ -135,10 +140,12 @@ class SignatureRecord(Dated):
 
 
 class ScopeRecord(Dated):
-    """`hours` are [start, end) in minutes of the local day; `daily_cap` 0 is no cap; a blank `port` is every number."""
+    """`hours` are [start, end) in minutes of the local day; `daily_cap` 0 is no cap; a blank `port` is every number;
+    `owner` is the place of its enterprise among the registrations of the signature."""
 
     def __init__(self, signature: str, enterprise: str, port: str) -> None:
         super().__init__(0, NO_LIMIT, ACTIVE)
+        self.owner: i64 = 0
         self.signature = signature
         self.enterprise = enterprise
         self.port = port
@@ -160,17 +167,71 @@ class PortEntry:
 
 
 class SignatureEntry:
-    """The registrations of one text, and its scopes, which are read when they are asked for. `templated`: some
-    registrations have templates. Where the scopes are too many to stand here, `apart` has a bit for each number of
-    digits that their ports have, and they stand under keys of their own, from octet `at` to `end` of the scopes."""
+    """The octets under one text: its registrations and its scopes, which are read when they are asked for. `templated`:
+    some registrations have templates. Where the scopes are too many to stand here, `apart` has a bit for each number of
+    digits that their ports have, and they stand under keys of their own, from octet `at` to `end` of the scopes; else
+    `at` is where they begin here."""
 
-    def __init__(self, templated: bool, rows: list[SignatureRecord]) -> None:
-        self.templated = templated
-        self.rows = rows
+    def __init__(self, raw: bytes, signature: str) -> None:
+        self.raw = raw
+        self.signature = signature
+        self.templated = raw[0] & _TEMPLATED != 0
+        self._rows: list[SignatureRecord] = []
+        cursor = Cursor(raw, 1)
+        self.registrations = cursor.number()
+        count = self.registrations
+        while count > 0:
+            count -= 1
+            flags = cursor.octet()
+            cursor.skip()
+            cursor.at += octets_of_dates(flags)
         self.apart: i64 = 0
-        self.raw = b"\0"
-        self.at: i64 = 0
+        self.at = cursor.at
         self.end: i64 = 0
+        if raw[0] & _APART != 0:
+            self.apart = cursor.number()
+            self.at = cursor.number()
+            self.end = self.at + cursor.number()
+
+    @property
+    def rows(self) -> list[SignatureRecord]:
+        """The registrations."""
+        if len(self._rows) == 0:
+            cursor = Cursor(self.raw, 1)
+            count = cursor.number()
+            while count > 0:
+                count -= 1
+                of_row = cursor.octet()
+                row = SignatureRecord(self.signature, cursor.text())
+                row.enterprise_active = of_row & _FIRST != 0
+                row.dates(of_row, cursor)
+                self._rows.append(row)
+        return self._rows
+
+    def enterprise(self) -> str:
+        """That of the first registration."""
+        return Cursor(self.raw, 3).text()
+
+    def likeness(self, number: bytes, may_send: bool) -> bytes:
+        """What decides about the signature on `number`, on which the sender `may_send` or not, beside the names of
+        signature and enterprise: entries that have this in common are judged alike. b"" where more decides: several
+        registrations, their templates, scopes that stand apart."""
+        raw = self.raw
+        if raw[0] != 0 or self.registrations != 1:
+            return b""
+        found = BytesWriter()
+        found.append(u8(len(number)))
+        found.append(u8(1 if may_send else 0))
+        found.append(u8(raw[2]))
+        found.write(raw[self.at - octets_of_dates(raw[2]) : self.at])
+        cursor = ScopeCursor(raw, self.at)
+        while cursor.next(number, False):
+            size: i64 = cursor.end - cursor.at
+            found.append(u8(cursor.digits))
+            found.append(u8(size & 0xFF))
+            found.append(u8(size >> 8 & 0xFF))
+            found.write(raw[cursor.at : cursor.end])
+        return found.getvalue()
 
     def covering(self, number: bytes) -> list[ScopeRecord]:
         """The scopes that stand here whose port `number` begins with, the longer ports first."""
@@ -226,28 +287,14 @@ def sublease_rows(raw: bytes, port: str) -> list[SubleaseRecord]:
     return rows
 
 
-def signature_entry(raw: bytes, signature: str) -> SignatureEntry:
-    """The entry of a text."""
-    cursor = Cursor(raw, 0)
-    flags = cursor.octet()
-    rows: list[SignatureRecord] = []
-    count = cursor.number()
-    while count > 0:
-        count -= 1
-        of_row = cursor.octet()
-        row = SignatureRecord(signature, cursor.text())
-        row.enterprise_active = of_row & _FIRST != 0
-        row.dates(of_row, cursor)
-        rows.append(row)
-    entry = SignatureEntry(flags & _TEMPLATED != 0, rows)
-    if flags & _APART != 0:
-        entry.apart = cursor.number()
-        entry.at = cursor.number()
-        entry.end = entry.at + cursor.number()
-    else:
-        entry.raw = raw
-        entry.at = cursor.at
-    return entry
+def octets_of_dates(flags: i64) -> i64:
+    """How many octets the dates take that the flags of a record announce."""
+    octets: i64 = 0
+    if flags & _FROM != 0:
+        octets += 8
+    if flags & _UNTIL != 0:
+        octets += 8
+    return octets
 
 
 def is_apart(raw: bytes) -> bool:
@@ -302,8 +349,10 @@ def scopes(owners: list[SignatureRecord], raw: bytes, at: i64, number: bytes, ev
 
 
 def _scope(owners: list[SignatureRecord], cursor: Cursor, port: str) -> ScopeRecord:
-    owner = owners[cursor.number()]
+    place = cursor.number()
+    owner = owners[place]
     scope = ScopeRecord(owner.signature, owner.enterprise, port)
+    scope.owner = place
     flags = cursor.octet()
     if flags & _FIRST != 0:
         scope.provider = cursor.text()

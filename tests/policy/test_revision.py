@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portguard.policy.grant import EVERYTHING, NOTHING, Grant, PortGrant
+from portguard.policy.grant import Grant, PortGrant
 from portguard.policy.reasons import CATALOGUE
 from portguard.policy.revision import Revision
+from portguard.policy.terms import EVERYTHING, NOTHING
 from portguard.registry import pack
 from portguard.registry.build import BuildFailed, build
 from portguard.registry.image import Image
@@ -135,7 +136,7 @@ def same_grant(grant: Grant, slow: SlowGrant, scoped: bool) -> None:
     if {s.enterprise for s in kept} == {grant.owner()} and grant.plain == EVERYTHING:
         # What limits nothing is enough then.
         kept = [s for s in kept if not (s.regions or s.hours or s.cap)]
-    assert [(s.enterprise, s.permits, set(s.regions), s.hours, int(s.cap)) for s in grant.scopes] == [
+    assert [(grant.enterprises[s.owner], s.permits, set(s.regions), s.hours, int(s.cap)) for s in grant.scopes] == [
         (s.enterprise, s.permits, s.regions, s.hours, s.cap) for s in kept
     ]
     assert grant.limited == any(s.regions for s in kept)

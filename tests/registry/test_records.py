@@ -11,9 +11,9 @@ from portguard.registry.records import (
     STATUSES,
     Cursor,
     ScopeRecord,
+    SignatureEntry,
     SignatureRecord,
     port_entry,
-    signature_entry,
     sublease_rows,
 )
 
@@ -104,7 +104,7 @@ def test_signatures_with_their_scopes(
     raw = octets.signature_entry(
         templated, [octets.signature(enterprise, active, period.dates) for enterprise, active, period in owners], scopes
     )
-    entry = signature_entry(raw, "云端")
+    entry = SignatureEntry(raw, "云端")
     assert (entry.templated, entry.apart) == (templated, 0)
     assert [
         (r.signature, r.enterprise, r.enterprise_active, r.valid_from, r.valid_until, r.status) for r in entry.rows
@@ -120,7 +120,7 @@ def test_signatures_with_their_scopes(
 
 def test_scopes_that_stand_apart() -> None:
     row = octets.signature("mall", True, octets.Dates(0, NO_LIMIT, "active"))
-    entry = signature_entry(octets.signature_entry_apart(True, [row], [0, 4, 12], 1000, 500), "云端")
+    entry = SignatureEntry(octets.signature_entry_apart(True, [row], [0, 4, 12], 1000, 500), "云端")
     assert (entry.templated, entry.apart, entry.at, entry.end) == (True, 1 | 1 << 4 | 1 << 12, 1000, 1500)
     assert entry.scopes() == entry.covering(b"1069") == []
     assert [type(row) for row in entry.rows] == [SignatureRecord]
