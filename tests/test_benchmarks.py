@@ -22,7 +22,7 @@ def environment() -> dict[str, str]:
     """Without PYTHONSAFEPATH: a program of the benchmark finds its own modules beside it. With short reels: to make the
     whole ones takes longer than to send as much of them as the tests do."""
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
-    return {**kept, "PORTGUARD_BENCH_RING": "4096"}
+    return {**kept, "PORTGUARD_BENCH_RING": "2048"}
 
 
 def run(program: str, *arguments: str) -> str:
