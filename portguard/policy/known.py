@@ -1,9 +1,9 @@
-"""Texts that came before: most messages differ from an earlier one of their sender in digits only, or in a name.
+"""Texts that came before: most messages differ from an earlier one in digits only, or in a name.
 
-Noun: a *Known* text is one that an account has sent from a number, with all that was found out about it: its grant, its
-kind of content, whether it tells how to refuse. `KnownTexts` finds it for a message in one comparison, which takes the
-place of reading the text; a digit stands for any other, but not in the signature. What depends on which digit it is
-(templates with digits of their own) is for whoever remembers a text to leave out.
+Noun: a *Known* text is one that came before, with what was found out about it. `KnownTexts` finds it for a message in
+one comparison, which takes the place of reading the text; a digit stands for any other, but not in the signature. Whose
+texts they are (an account's from a number, or anybody's), and to leave out what depends on which digit it is (templates
+with digits of their own), is for whoever remembers them: `recall`.
 
 Of a *loose* text a few hanzi in one place may be others, too: a name. Words decide about the content, and each has two
 symbols or more; so where no word has two of the hanzi beside each other, nor one beside what stands around them, they
@@ -43,7 +43,8 @@ _NOBODY: Final = Account("", Bucket())
 
 @mypyc_attr(acyclic=True)
 class Known:
-    """A text and what was found. `number` and `text` are as sent; digits count before `head` and from `tail` on.
+    """A text and what was found about it: its grant, its kind of content, whether it tells how to refuse. `number` and
+    `text` are as sent; digits count before `head` and from `tail` on.
 
     `hits` and `soft` are those of its signature; `index` is its content (category * 16 + industry, 0 where the text
     does not tell); it all holds at epoch seconds from `since` to before `until`. Of a `loose` text nothing but words
