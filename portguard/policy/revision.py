@@ -240,8 +240,9 @@ class Revision:
             self.judge_form(grant, text)
         if entry is not None:
             grant.registered = True
-            grant.enterprises = self.shared.enterprise(entry.enterprise())
-            if entry.registrations > 1:
+            if entry.registrations == 1:
+                grant.enterprises = self.shared.enterprise(entry.enterprise())
+            else:
                 grant.enterprises = tuple([row.enterprise for row in entry.rows])
             terms = self.terms(grant, port, enterprise, entry, at)
             grant.hits |= terms.hits

@@ -209,7 +209,7 @@ class SignatureEntry:
         return self._rows
 
     def enterprise(self) -> str:
-        """That of the first registration."""
+        """That of the only registration: behind the octets of flags, of their number, and of its own flags."""
         return Cursor(self.raw, 3).text()
 
     def likeness(self, number: bytes, may_send: bool) -> bytes:

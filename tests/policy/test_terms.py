@@ -109,6 +109,20 @@ def test_whoever_is_alike_gets_what_is_found_alone(office: Office, seed: int) ->
         assert found(shared, *question) == found(alone, *question), question
 
 
+def test_a_signature_that_hundreds_have_registered(office: Office) -> None:
+    ids = [f"shop{number}" for number in range(300)]
+    made: dict[str, list[dict[str, object]]] = {
+        "enterprises": [{"id": id} for id in ["first", *ids]],
+        "accounts": [{"system_id": "first", "enterprise": "first"}],
+        "ports": [{"port": "10690001", "holder": "first"}],
+        "signatures": [{"signature": "重名", "enterprise": id, "valid_from": "2026-11-01"} for id in ids],
+        "scopes": [{"signature": "重名", "enterprise": ids[-1], "provider": "*"}],
+    }
+    revision = office.revision(made)
+    grant = revision.signature(revision.port("first", b"10690001", LATER[1]), "first", "重名", LATER[1], bracketed=True)
+    assert (grant.hits, set(grant.enterprises), grant.owner()) == (0, set(ids), ids[-1])
+
+
 def test_of_signatures_alike_one_is_asked(office: Office) -> None:
     revision = office.revision(tables())
     for number in (0, 1):
