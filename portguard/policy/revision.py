@@ -41,8 +41,8 @@ from portguard.sms.text import is_usual
 
 MAX_DIGITS = 20
 _ENTERPRISES_KEPT = 10_000
-# What says that the enterprise has no right to a number.
-UNSENT: Final = rule.HIT_100 | rule.HIT_101 | rule.HIT_102 | rule.HIT_103
+# That the enterprise has no right to a number.
+_NO_RIGHT: Final = rule.HIT_100 | rule.HIT_101 | rule.HIT_102 | rule.HIT_103
 
 
 # Interpreted ones are those of the tests that want a fault in the decision.
@@ -203,7 +203,7 @@ class Revision:
         """True when nothing of rules 100-105 keeps the enterprise from sending on exactly this number."""
         port = self.port(enterprise, source, window.at)
         window.narrow(port.since, port.until)
-        return not port.hits & (UNSENT | rule.HIT_104 | rule.HIT_105 | rule.HIT_106)
+        return not port.hits & (_NO_RIGHT | rule.HIT_104 | rule.HIT_105 | rule.HIT_106)
 
     # ---- signatures
 
@@ -286,7 +286,7 @@ class Revision:
         """What is on file for a signature on a number, made once for all that are alike there."""
         likeness = b""
         if not (self.noting or port.keeps):
-            likeness = entry.likeness(port.source, port.hits & UNSENT == 0)
+            likeness = entry.likeness(port.source, port.hits & _NO_RIGHT == 0)
         if likeness != b"":
             known = self.shared.terms(enterprise, likeness)
             if known is not NO_TERMS and known.begins <= at < known.ends:
@@ -376,7 +376,7 @@ class Revision:
         if scope.provider:
             return scope.provider == enterprise
         if scope.digits == len(port.source):
-            return not port.hits & UNSENT
+            return not port.hits & _NO_RIGHT
         terms.alike = False
         return self.may_send(enterprise, port.source[: scope.digits], window)
 

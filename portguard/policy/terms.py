@@ -1,7 +1,9 @@
 """What records permit, as the path takes it: scopes, regions, kinds of content. The same few values serve a million
 rows: each is made once and shared.
 
-Nouns: a *Scope* is one row of the scopes table that is left for a grant; a *Use* counts messages against its daily cap.
+Nouns: a *Scope* is one row of the scopes table that is left for a grant; a *Use* counts messages against its daily cap;
+*Terms* are all that is on file for a signature on a number but the names, and serve all signatures of one *likeness*
+(`records.SignatureEntry`).
 
 Compiled. Knows rows, and neither grants nor revisions.
 """
