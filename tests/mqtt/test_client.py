@@ -10,7 +10,7 @@ from portguard.mqtt.place import Place, kept
 from tests.mqtt.broker import Broker
 from tests.mqtt.conftest import MakeBroker
 from tests.mqtt.stage import MemoryJournal, listening, publish, running
-from tests.net.loopback import on_uvloop, until
+from tests.net.loopback import on_uvloop, serving, until
 
 # Left out by `make quick`.
 pytestmark = pytest.mark.slow
@@ -186,15 +186,14 @@ def test_stop_does_not_wait_for_a_broker_that_never_answers(
             writer.close()
             closed.set()
 
-        server = await asyncio.start_server(silent, "127.0.0.1", 0)
-        broker = make_broker()
-        broker.url = f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with running(broker, tmp_path / "mqtt", journal, connected=False) as client:
-            await accepted.wait()
-            async with asyncio.timeout(5):
-                await client.stop()
-        await closed.wait()
-        server.close()
+        async with serving(silent) as port:
+            broker = make_broker()
+            broker.url = f"mqtt://127.0.0.1:{port}"
+            async with running(broker, tmp_path / "mqtt", journal, connected=False) as client:
+                await accepted.wait()
+                async with asyncio.timeout(5):
+                    await client.stop()
+            await closed.wait()
 
     on_uvloop(main())
 
@@ -336,13 +335,12 @@ def test_whatever_a_broker_says_it_is_tried_again(
                 pass
             writer.close()
 
-        server = await asyncio.start_server(odd, "127.0.0.1", 0)
-        broker = make_broker()
-        broker.url = f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         journal.violation(1.0)
-        async with running(broker, tmp_path / "mqtt", journal, connected=False) as client:
-            await until(lambda: links >= 3)
-            assert client.feeds["violations"].published == 0
-        server.close()
+        async with serving(odd) as port:
+            broker = make_broker()
+            broker.url = f"mqtt://127.0.0.1:{port}"
+            async with running(broker, tmp_path / "mqtt", journal, connected=False) as client:
+                await until(lambda: links >= 3)
+                assert client.feeds["violations"].published == 0
 
     on_uvloop(main())

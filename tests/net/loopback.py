@@ -100,24 +100,35 @@ class Proxy:
 
 
 @contextlib.asynccontextmanager
-async def smsc(serve: Serve, context: ssl.SSLContext | None = None, **more: Any) -> AsyncIterator[SmscOptions]:
-    """A listening SMSC and the options to reach it by. `more` are further options."""
+async def serving(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server on loopback; its port. With it goes every connection, even one whose `serve` has not begun yet: the
+    event loop cannot be closed over an open one."""
     writers: list[asyncio.StreamWriter] = []
 
-    async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
+    async def bounded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await serve(reader, writer)
 
-    server = await asyncio.start_server(closing, "127.0.0.1", 0, ssl=context)
-    port = server.sockets[0].getsockname()[1]
-    more.setdefault("name", f"smsc-{port}")
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Coroutine[Any, Any, None]:
+        writers.append(writer)
+        return bounded(reader, writer)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
     try:
-        yield SmscOptions(address=f"127.0.0.1:{port}", **more)
+        yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        await asyncio.sleep(0)  # what has been accepted meets `connected`
         for writer in writers:
             writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def smsc(serve: Serve, context: ssl.SSLContext | None = None, **more: Any) -> AsyncIterator[SmscOptions]:
+    """A listening SMSC and the options to reach it by. `more` are further options."""
+    async with serving(serve, context) as port:
+        more.setdefault("name", f"smsc-{port}")
+        yield SmscOptions(address=f"127.0.0.1:{port}", **more)
 
 
 def refusing(name: str = "refusing") -> SmscOptions:
