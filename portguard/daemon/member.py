@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import Final, Protocol, TypeVar
 
+import msgspec
+
 from portguard.daemon.channel import Answer, Channel, ChannelClosed, Refused, Said
 from portguard.daemon.child import Child
 from portguard.daemon.uses import Used
@@ -31,6 +33,7 @@ class Group(Protocol):
     def ended(self, member: "Member") -> None: ...
     def swept(self, rows: list[Swept]) -> None: ...
     def used(self, member: "Member", rows: list[Used]) -> None: ...
+    def reached(self, member: "Member", rows: msgspec.Raw) -> None: ...
     async def last_sender(self, number: str, subscriber: str) -> str: ...
 
 
@@ -107,6 +110,7 @@ class Member:
             {
                 "counted": self._hear_counted, "gone": self._hear_gone, "swept": self._hear_swept,
                 "used": self._hear_used,
+                "reached": self._hear_reached,
             },
             self.let_go,
         )
@@ -140,3 +144,6 @@ class Member:
 
     def _hear_used(self, said: Said) -> None:
         self._group.used(self, said.read(list[Used]))
+
+    def _hear_reached(self, said: Said) -> None:
+        self._group.reached(self, said.read(msgspec.Raw))

@@ -12,6 +12,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from portguard.daemon.channel import ChannelClosed, Refused
 from portguard.daemon.child import CrashLoop
 from portguard.daemon.member import ASK_SECONDS, Member
@@ -247,6 +249,12 @@ class Workers:
         for other in self.serving:
             if other is not member and changed:
                 other.tell("used", self._uses.elsewhere(other.number, changed))
+
+    def reached(self, member: Member, rows: msgspec.Raw) -> None:
+        """Messages went through a member to subscribers whose frequency is limited; the others count them, too."""
+        for other in self.serving:
+            if other is not member:
+                other.tell("reached", rows)
 
     async def _tell_uses(self, member: Member) -> None:
         """What was counted before this life of a member, or by others."""

@@ -16,7 +16,7 @@ from portguard.consent.store import ConsentError
 from portguard.daemon.channel import Channel, ChannelClosed, Refused, Said
 from portguard.daemon.orders import Drained, Orders, RecentPage, Sender, SessionPage, Started, Status
 from portguard.daemon.serving import Serving
-from portguard.daemon.uses import USED_AT_ONCE, Used
+from portguard.daemon.uses import USED_AT_ONCE, Reached, Used
 from portguard.net.listener import ListenError
 from portguard.net.tls import TlsError
 from portguard.policy.restraint import Restraint
@@ -27,7 +27,8 @@ from portguard.telemetry.sources import Reading
 
 LAST_WORDS = 1.0
 ASK_SECONDS = 2.0
-# How often the use of daily caps is told, where another worker needs it; alone, only a next life does.
+# How often the use of daily caps is told, where another worker needs it; alone, only a next life does. Messages to
+# subscribers whose frequency is limited are told with it, to others only.
 USED_SECONDS = 0.5
 ALONE_SECONDS = 5.0
 
@@ -57,6 +58,7 @@ class Worker:
             {
                 "hurry": self._hear_hurry, "connection": self._hear_connection, "restrain": self._hear_restrain,
                 "tally": self._hear_tally, "journal": self._hear_journal, "used": self._hear_used,
+                "reached": self._hear_reached,
             },
             self._orphaned,
         )
@@ -92,6 +94,7 @@ class Worker:
             raise Refused([str(error)]) from error
         except OSError as error:
             raise Refused([_plain(error)]) from error
+        serving.relay.engine.limits.shared = several
         self._serving = serving
         loop = asyncio.get_running_loop()
         self._telling_others = [
@@ -157,6 +160,9 @@ class Worker:
     def _hear_used(self, said: Said) -> None:
         self._at_work.relay.engine.limits.hear(said.read(list[Used]))
 
+    def _hear_reached(self, said: Said) -> None:
+        self._at_work.relay.engine.limits.hear_reached(said.read(list[Reached]))
+
     def _freed(self) -> None:
         """Told once for all connections that end at one time."""
         if not self._telling:
@@ -177,10 +183,13 @@ class Worker:
             self._tell_used(serving)
 
     def _tell_used(self, serving: Serving) -> None:
-        """Tell what has been used of daily caps since, as much as there is room for; the rest later."""
+        """Tell what has been used of daily caps since, and who was reached, as much as there is room for; the rest
+        later."""
         limits = serving.relay.engine.limits
         while self._channel.room and (rows := limits.take_changed(USED_AT_ONCE)):
             self._channel.push("used", rows)
+        while self._channel.room and (reached := limits.take_untold(USED_AT_ONCE)):
+            self._channel.push("reached", reached)
 
     async def _ask_last_sender(self, number: str, subscriber: str) -> str:
         try:

@@ -1,7 +1,8 @@
 """What is counted across messages and survives a reload: daily caps, account rates, frequencies.
 
 Nouns: a *Use* (`terms`) is what was counted against a scope's daily cap on one day; it knows what others have counted,
-too: the other workers, and this one before it was started again.
+too: the other workers, and this one before it was started again. A *Frequency* counts what subscribers got in natural
+windows of one length; other workers are told of each message.
 
 Compiled. Knows no process: whoever keeps a `Limits` tells others what has changed.
 """
@@ -13,8 +14,41 @@ from mypy_extensions import i64
 from portguard.policy.grant import Bucket
 from portguard.policy.terms import Use
 
-# Subscribers in each of two generations of the frequency counts: some 300 MB at the most, and only where 308 is on.
-_SUBSCRIBERS_KEPT: Final = 500_000
+# Windows of subscribers in each of two generations: some 100 MB at the most for each length, and only where 308 is on.
+_WINDOWS_KEPT: Final = 500_000
+# Messages that others have not been told of; what is beyond it they do not count.
+_MOST_UNTOLD: Final = 100_000
+
+# Messages to a subscriber in a minute, an hour and a day; 0 is no limit.
+FrequencyLimits = tuple[int, int, int]
+NO_LIMITS: Final[FrequencyLimits] = (0, 0, 0)
+
+
+class Frequency:
+    """What came in natural windows of so many minutes, by a `key`; `most` to twice as many are known. `minute` is the
+    local minute since the epoch; those of scheduled messages are ahead, and make no room in the present ones."""
+
+    def __init__(self, minutes: i64, most: i64) -> None:
+        self.minutes = minutes
+        self.most = most
+        # By a hash of window and key: one in 2^64 may be taken for another, nobody outside can tell which.
+        self.recent: dict[int, int] = {}
+        self.before: dict[int, int] = {}
+
+    def of(self, key: bytes, minute: i64) -> int:
+        """How many came."""
+        place = hash((int(minute // self.minutes), key))
+        found = self.recent.get(place, 0)
+        return found if found > 0 else self.before.get(place, 0)
+
+    def add(self, key: bytes, minute: i64) -> None:
+        """One more. At the bound the older half is forgotten, which lets a few through rather than grow."""
+        count = self.of(key, minute) + 1
+        place = hash((int(minute // self.minutes), key))
+        if len(self.recent) >= self.most and place not in self.recent:
+            self.before = self.recent
+            self.recent = {}
+        self.recent[place] = count
 
 
 class Limits:
@@ -26,9 +60,11 @@ class Limits:
         # Uses that others have not been told of as they are now.
         self.changed: list[Use] = []
         self.days: dict[int, dict[bytes, Use]] = {}
-        # (minute and count, hour and count, day and count) by signature, category and subscriber, in two generations.
-        self.seen: dict[str, tuple[int, int, int, int, int, int]] = {}
-        self.seen_before: dict[str, tuple[int, int, int, int, int, int]] = {}
+        # Of minutes, hours and days.
+        self.frequencies = [Frequency(length, _WINDOWS_KEPT) for length in (1, 60, 1440)]
+        # Are there others who count? Then what they have not been told of: (key, minute, limits).
+        self.shared = False
+        self.untold: list[tuple[bytes, int, FrequencyLimits]] = []
 
     def bucket(self, system_id: str) -> Bucket:
         """The account's bucket, the same one under every revision."""
@@ -82,32 +118,35 @@ class Limits:
             if day < today - 1:
                 del self.days[day]
 
-    def frequency(self, key: str, minute: i64) -> tuple[int, int, int]:
-        """How many of these the subscriber got in the natural minute, hour and day that `minute` (local) lies in."""
-        row = self.seen.get(key)
-        if row is None:
-            row = self.seen_before.get(key)
-        if row is None:
-            return 0, 0, 0
-        hour: i64 = minute // 60
-        day: i64 = hour // 24
-        return (row[1] if row[0] == minute else 0, row[3] if row[2] == hour else 0, row[5] if row[4] == day else 0)
+    def frequent(self, key: bytes, minute: i64, limits: FrequencyLimits, reached: list[tuple[bytes, str, str]]) -> bool:
+        """Would one more be beyond the limits, if it goes to those who are `reached` by the same message, too?"""
+        more: i64 = 0
+        for other, _, _ in reached:
+            if other == key:
+                more += 1
+        for place, limit in enumerate(limits):
+            if limit > 0 and self.frequencies[place].of(key, minute) + more >= limit:
+                return True
+        return False
 
-    def frequent(self, key: str, minute: i64, limits: tuple[int, int, int]) -> bool:
-        """Would one more be beyond the limits a minute, an hour or a day (0: none)?"""
-        counts = self.frequency(key, minute)
-        return (
-            (limits[0] > 0 and counts[0] >= limits[0])
-            or (limits[1] > 0 and counts[1] >= limits[1])
-            or (limits[2] > 0 and counts[2] >= limits[2])
-        )
+    def count_frequency(self, key: bytes, minute: i64, limits: FrequencyLimits) -> None:
+        """One more, in the windows that are limited."""
+        self._count_frequency(key, minute, limits)
+        if self.shared and len(self.untold) < _MOST_UNTOLD:
+            self.untold.append((key, int(minute), limits))
 
-    def count_frequency(self, key: str, minute: i64) -> None:
-        """One more. At the bound the older half is forgotten, which lets a few through rather than grow."""
-        counts = self.frequency(key, minute)
-        if len(self.seen) >= _SUBSCRIBERS_KEPT and key not in self.seen:
-            self.seen_before = self.seen
-            self.seen = {}
-        hour: i64 = minute // 60
-        day: i64 = hour // 24
-        self.seen[key] = (int(minute), counts[0] + 1, int(hour), counts[1] + 1, int(day), counts[2] + 1)
+    def _count_frequency(self, key: bytes, minute: i64, limits: FrequencyLimits) -> None:
+        for place, limit in enumerate(limits):
+            if limit > 0:
+                self.frequencies[place].add(key, minute)
+
+    def take_untold(self, most: i64) -> list[tuple[bytes, int, FrequencyLimits]]:
+        """Up to `most` messages to subscribers that others have not been told of, the first ones first."""
+        rows = self.untold[:most]
+        del self.untold[:most]
+        return rows
+
+    def hear_reached(self, rows: list[tuple[bytes, int, FrequencyLimits]]) -> None:
+        """Messages that went through others."""
+        for key, minute, limits in rows:
+            self._count_frequency(key, minute, limits)

@@ -34,7 +34,7 @@ from portguard.policy.grant import (
 )
 from portguard.policy.kept import Kept, Regions, digits_of
 from portguard.policy.ledger import MISSING, REVOKED, Ledger
-from portguard.policy.limits import Limits
+from portguard.policy.limits import NO_LIMITS, FrequencyLimits, Limits
 from portguard.policy.options import PolicyOptions
 from portguard.policy.reasons import ACTION_BY_NAME
 from portguard.policy.revision import MAX_DIGITS, Revision
@@ -68,7 +68,7 @@ class EngineOptions:
         self.max_validity = options.max_validity_hours * 3600.0
         self.marketing_hours = parse_hours(options.marketing_hours.split("|")) if options.marketing_hours else []
         # By category: messages to a subscriber under a signature, a minute, an hour and a day; 0 is no limit.
-        self.frequency: dict[int, tuple[int, int, int]] = {
+        self.frequency: dict[int, FrequencyLimits] = {
             CATEGORY_NAMES.index(name): (limit.minute, limit.hour, limit.day)
             for name, limit in options.frequency.items()
         }
@@ -118,7 +118,7 @@ class Lookup:
         self.uses: list[Use] = []
         self.charged = False
         # To count and remember once the message passes: (frequency key, enterprise of marketing, subscriber).
-        self.reached: list[tuple[str, str, str]] = []
+        self.reached: list[tuple[bytes, str, str]] = []
         # Does a template of the signature fit? Is there a text at all? Is it only the text so far?
         self.fitting = True
         self.readable = self.partial = False
@@ -266,12 +266,12 @@ class Lookup:
         hits: i64 = 0
         subscriber = self.revision.subscriber(address, int(ton))
         category = self.index >> 4
-        key = ""
+        key = b""
         limits = self.options.frequency.get(int(category))
         self.locate()
         if limits is not None and not self.charged:
-            key = f"{self.grant.signature}\0{category}\0{subscriber}"
-            if self.limits.frequent(key, self.day * 1440 + self.minute, limits):
+            key = f"{self.grant.signature}\0{category}\0{subscriber}".encode("utf-8", "surrogatepass")
+            if self.limits.frequent(key, self.day * 1440 + self.minute, limits, self.reached):
                 hits |= HIT_308
         enterprise = ""
         if category == MARKETING and self.ledger is not None:
@@ -295,9 +295,10 @@ class Lookup:
 
     def note_reached(self) -> None:
         """The message passes: count it to its subscribers, and remember who sent them marketing from this number."""
+        limits = self.options.frequency.get(int(self.index >> 4), NO_LIMITS)
         for key, enterprise, subscriber in self.reached:
-            if key != "":
-                self.limits.count_frequency(key, self.day * 1440 + self.minute)
+            if len(key) > 0:
+                self.limits.count_frequency(key, self.day * 1440 + self.minute, limits)
             if enterprise != "" and self.ledger is not None:
                 self.ledger.sent(self.port.number, subscriber, enterprise)
 

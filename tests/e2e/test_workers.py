@@ -192,6 +192,20 @@ def test_a_cap_of_two_enterprises_holds_over_both_their_lives_and_restarts(
     assert daemon.metric("portguard_messages_total", rule="scope_quota") == 2
 
 
+def test_a_frequency_holds_over_both(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
+    limited = '[policy.rules]\nsubscriber_frequency = { action = "reject" }\n'
+    daemon = two(make_daemon, smsc.port, more=f"{limited}[policy.frequency.verification]\nday = 2\n")
+    daemon.start()
+    message = text(PORT, t.NORTHERN, f"【{BRAND}】您的验证码是123456，5分钟内有效")
+    mine, theirs = raw.bind(daemon.port, "star"), raw.bind(daemon.port, "other")
+    assert answer(theirs, 2, message) == 0
+    time.sleep(TOLD_SECONDS)
+    assert [answer(mine, number, message) for number in (2, 3)] == [0, c.ESME_RSUBMITFAIL]
+    time.sleep(TOLD_SECONDS)
+    assert answer(theirs, 3, message) == c.ESME_RSUBMITFAIL
+    assert daemon.metric("portguard_messages_total", rule="subscriber_frequency") == 2
+
+
 def test_max_connections_hold_over_both(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
     daemon = two(make_daemon, smsc.port)
     daemon.edit("[listen]\n", "[listen]\nmax_connections = 3\n")

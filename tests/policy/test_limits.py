@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from portguard.policy.counters import Histogram
 from portguard.policy.desk import Desk, Message
 from portguard.policy.grant import Bucket
-from portguard.policy.limits import Limits
+from portguard.policy.limits import Frequency, Limits
 from portguard.policy.reasons import ACTION_BY_NAME, ORDINAL
 from portguard.sms.category import packed
 from tests.policy.conftest import Office
@@ -225,3 +225,23 @@ def test_a_scope_without_a_cap_never_counts(office: Office) -> None:
 def test_time_that_runs_backward_owes_nothing() -> None:
     bucket = Bucket()
     assert [bucket.take(1, 1000.0), bucket.take(1, 10.0), bucket.take(1, 11.0)] == [True, False, True]
+
+
+def test_frequencies_are_bounded_and_know_the_newest() -> None:
+    hours = Frequency(60, 10)
+    for number in range(1000):
+        for _ in range(3):
+            hours.add(b"%d" % number, 7)
+        assert len(hours.recent) <= 10
+        assert len(hours.before) <= 10
+        assert all(hours.of(b"%d" % late, 7) == 3 for late in range(max(0, number - 9), number + 1))
+    assert hours.of(b"999", 60) == hours.of(b"0", 7) == 0
+
+
+def test_what_others_were_not_told_of_is_bounded() -> None:
+    limits = Limits()
+    limits.shared = True
+    for number in range(100_010):
+        limits.count_frequency(b"%d" % number, 7, (1, 0, 0))
+    assert limits.take_untold(1_000_000)[-1] == (b"99999", 7, (1, 0, 0))
+    assert limits.take_untold(10) == []

@@ -22,7 +22,7 @@ from tests.policy import registry
 from tests.policy.conftest import Office
 from tests.policy.folder import OWN_TAGS, Tables, when
 from tests.policy.messages import CODE, NORTH, OK, SALE, SOUTH
-from tests.policy.wire import ucs2
+from tests.policy.wire import submit, ucs2
 
 NOON = "2026-11-11T12:00:00"
 HINTLESS = "双十一全场五折，满300减50，优惠券限时抢购，速来"
@@ -221,6 +221,52 @@ def test_frequency_is_by_subscriber_signature_and_category(office: Office) -> No
     assert judge(desk, "【验证专用】" + CODE)[1] == 0
 
 
+def test_a_scheduled_message_counts_in_its_windows_and_leaves_the_present_ones_alone(office: Office) -> None:
+    desk = office.desk(frequency=LIMITS, rules=ON)
+
+    def scheduled(time: bytes) -> int:
+        pdu = submit(OK, ucs2("【星辰商城】" + CODE), schedule=time, destination=NORTH.encode())
+        return desk.judge(Message("first", OK, NORTH, "", at=when(NOON), pdu=pdu)).code
+
+    assert judge(desk, "【星辰商城】" + CODE)[1] == 0
+    assert [scheduled(b"261111130000032+") for _ in range(2)] == [0, 308]
+    assert judge(desk, "【星辰商城】" + CODE)[1] == 308, "what comes at one does not make room at noon"
+    assert [scheduled(b"261112120000032+") for _ in range(2)] == [0, 308]
+    times = [("12:01", 0), ("12:02", 0), ("12:03", 308), ("13:01", 308)]
+    assert [judge(desk, "【星辰商城】" + CODE, f"2026-11-11T{time}:00")[1] for time, _ in times] == [
+        code for _, code in times
+    ]
+
+
+def test_one_subscriber_several_times_in_a_submit_multi(office: Office) -> None:
+    desk = office.desk(frequency={"verification": {"day": 2}}, rules=ON)
+    pdu = encode.submit_multi(
+        1,
+        source_addr=OK.encode(),
+        data_coding=8,
+        short_message=ucs2("【星辰商城】" + CODE),
+        dest_address=[SmeAddress(1, 1, dest.encode()) for dest in (NORTH, SOUTH, NORTH, NORTH)],
+    )
+    assert desk.judge(Message("first", OK, NORTH, "", at=when(NOON), pdu=pdu)).code == 0
+    assert len(desk.engine.refused) == 1, "the third"
+    assert judge(desk, "【星辰商城】" + CODE)[1] == 308
+    assert judge(desk, "【星辰商城】" + CODE, dest=SOUTH)[1] == 0
+
+
+def test_what_went_through_others_counts(office: Office) -> None:
+    one, other = (office.desk(frequency=LIMITS, rules=ON) for _ in range(2))
+    one.engine.limits.shared = True
+    for dest in (NORTH, SOUTH):
+        judge(one, "【星辰商城】" + CODE, dest=dest)
+    told = [*one.engine.limits.take_untold(1), *one.engine.limits.take_untold(5), *one.engine.limits.take_untold(5)]
+    assert [(row[1:], row[0].split(b"\0")[2]) for row in told] == [
+        ((int(when(NOON) + 8 * 3600) // 60, (1, 3, 4)), b"86" + dest.encode()) for dest in (NORTH, SOUTH)
+    ]
+    other.engine.limits.hear_reached(told)
+    assert judge(other, "【星辰商城】" + CODE)[1] == 308
+    assert other.engine.limits.untold == []
+
+
 def test_frequency_is_off_unless_set(office: Office) -> None:
     desk = office.desk(frequency=LIMITS)
     assert {judge(desk, "【星辰商城】" + CODE)[1] for _ in range(5)} == {0}
@@ -243,7 +289,8 @@ def test_neighbours(office: Office) -> None:
         rules["scope_category"] = {"action": "allow"}
         policy = {"rules": rules, "frequency": {"marketing": {"day": 1}}, "marketing_hours": "01:00-02:00"}
         desk = Desk(office.revision(tables, **policy), OWN_TAGS, Book())
-        desk.engine.limits.count_frequency(f"星辰商城\0003\00086{NORTH}", int(when(NOON) + 8 * 3600) // 60)
+        key = f"星辰商城\0003\00086{NORTH}".encode()
+        desk.engine.limits.count_frequency(key, int(when(NOON) + 8 * 3600) // 60, (0, 0, 1))
         assert judge(desk, "【星辰商城】" + HINTLESS) == ("reject", code)
 
 
