@@ -18,6 +18,8 @@ from portguard.policy.terms import Use
 _WINDOWS_KEPT: Final = 500_000
 # Messages that others have not been told of; what is beyond it they do not count.
 _MOST_UNTOLD: Final = 100_000
+# What keeps windows apart, in a product that has room in 63 bits.
+_SPREAD: Final = 0x1E3779B1
 
 # Messages to a subscriber in a minute, an hour and a day; 0 is no limit.
 FrequencyLimits = tuple[int, int, int]
@@ -31,24 +33,30 @@ class Frequency:
     def __init__(self, minutes: i64, most: i64) -> None:
         self.minutes = minutes
         self.most = most
-        # By a hash of window and key: one in 2^64 may be taken for another, nobody outside can tell which.
+        # By a hash of key and window: one in 2^64 may be taken for another, nobody outside can tell which.
         self.recent: dict[int, int] = {}
         self.before: dict[int, int] = {}
 
     def of(self, key: bytes, minute: i64) -> int:
         """How many came."""
-        place = hash((int(minute // self.minutes), key))
-        found = self.recent.get(place, 0)
-        return found if found > 0 else self.before.get(place, 0)
+        return self._at(int(self._place(key, minute)))
 
     def add(self, key: bytes, minute: i64) -> None:
         """One more. At the bound the older half is forgotten, which lets a few through rather than grow."""
-        count = self.of(key, minute) + 1
-        place = hash((int(minute // self.minutes), key))
+        place = int(self._place(key, minute))
+        count = self._at(place) + 1
         if len(self.recent) >= self.most and place not in self.recent:
             self.before = self.recent
             self.recent = {}
         self.recent[place] = count
+
+    def _place(self, key: bytes, minute: i64) -> i64:
+        window: i64 = minute // self.minutes
+        return hash(key) ^ window * _SPREAD
+
+    def _at(self, place: int) -> int:
+        found = self.recent.get(place, 0)
+        return found if found > 0 else self.before.get(place, 0)
 
 
 class Limits:
