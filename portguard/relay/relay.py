@@ -119,10 +119,12 @@ class Relay(LongMessages):
         started: float = time.perf_counter()
         pos: i64 = 0
         run: i64 = 0
+        submits: i64 = 0
         # What comes behind the last word is not heard, in however many pieces it comes.
         while end - pos >= 4 and pair.state != CLOSED and not self.finish_after:
             length = be32(buf, pos)
             if length < HEADER or length > self.max_pdu:
+                count(self.esme_in, SUBMIT_SM, submits)
                 forward(pair.to_smsc, buf, run, pos)
                 self.framing_lost(pair, pair.to_esme, buf, pos, end)
                 return
@@ -130,20 +132,21 @@ class Relay(LongMessages):
             if stop > end:
                 break
             command = be32(buf, pos + 4)
-            slot = slot_of(command)
-            self.esme_in[slot] = self.esme_in[slot] + 1
             if command == SUBMIT_SM and (pair.state == BOUND_TRX or pair.state == BOUND_TX):
+                submits += 1
                 fate = self.message(pair, buf, pos, stop, command, now)
             else:
+                count(self.esme_in, command, 1)
                 fate = self.other_from_esme(pair, buf, pos, stop, command, now)
             if fate != PASS:
                 forward(pair.to_smsc, buf, run, pos)
                 if fate == REPLACED:
                     pair.to_smsc.append(self.patched)
                 else:
-                    self.esme_cut[slot] = self.esme_cut[slot] + 1
+                    count(self.esme_cut, command, 1)
                 run = stop
             pos = stop
+        count(self.esme_in, SUBMIT_SM, submits)
         forward(pair.to_smsc, buf, run, pos)
         if pos < end:
             pair.from_esme.keep(buf[pos:], be32(buf, pos) if end - pos >= 4 else 4)
@@ -243,9 +246,11 @@ class Relay(LongMessages):
             return
         pos: i64 = 0
         run: i64 = 0
+        answers: i64 = 0
         while end - pos >= 4 and pair.state != CLOSED:
             length = be32(buf, pos)
             if length < HEADER or length > self.max_pdu:
+                count(self.smsc_in, SUBMIT_SM_RESP, answers)
                 forward(pair.to_esme, buf, run, pos)
                 self.framing_lost(pair, pair.to_smsc, buf, pos, end)
                 return
@@ -253,24 +258,25 @@ class Relay(LongMessages):
             if stop > end:
                 break
             command = be32(buf, pos + 4)
-            slot = slot_of(command)
-            self.smsc_in[slot] = self.smsc_in[slot] + 1
             if command == SUBMIT_SM_RESP and pair.state != BINDING:
+                answers += 1
                 pair.owed -= 1
                 if pair.pending.count > 0:
                     self.settle(pair, buf, pos, stop, now)
                 if len(pair.high_from_esme) > 0:
                     pair.high_from_esme.discard(be32(buf, pos + 12))
             else:
+                count(self.smsc_in, command, 1)
                 fate = self.other_from_smsc(pair, buf, pos, stop, command, now)
                 if fate != PASS:
                     forward(pair.to_esme, buf, run, pos)
                     if fate == REPLACED:
                         pair.to_esme.append(self.patched)
                     else:
-                        self.smsc_cut[slot] = self.smsc_cut[slot] + 1
+                        count(self.smsc_cut, command, 1)
                     run = stop
             pos = stop
+        count(self.smsc_in, SUBMIT_SM_RESP, answers)
         forward(pair.to_esme, buf, run, pos)
         if pos < end:
             pair.from_smsc.keep(buf[pos:], be32(buf, pos) if end - pos >= 4 else 4)
@@ -365,6 +371,12 @@ def forward(to: list[bytes], buf: bytes, start: i64, end: i64) -> None:
             to.append(buf)
         else:
             to.append(buf[start:end])
+
+
+def count(counts: vec[i64], command: i64, pdus: i64) -> None:
+    """So many more PDUs."""
+    slot = slot_of(command)
+    counts[slot] = counts[slot] + pdus
 
 
 def slot_of(command: i64) -> i64:

@@ -7,7 +7,7 @@ runs interpreted too. Must not know what is on file, nor what follows from what 
 
 from typing import Final
 
-from librt.strings import BytesWriter, read_i16_be, read_i64_be
+from librt.strings import BytesWriter, read_i16_be, read_i64_be, read_i64_le
 from librt.vecs import vec
 from mypy_extensions import i64, u8
 
@@ -345,9 +345,12 @@ def stands_at(octets: bytes, pos: i64, piece: bytes) -> bool:
         return False
     at: i64 = 0
     while at + 8 <= size:
-        if read_i64_be(octets, pos + at) != read_i64_be(piece, at):
+        if read_i64_le(octets, pos + at) != read_i64_le(piece, at):
             return False
         at += 8
+    if size >= 8:
+        # The last eight, whatever of them has been looked at.
+        return read_i64_le(octets, pos + size - 8) == read_i64_le(piece, size - 8)
     while at < size:
         if octets[pos + at] != piece[at]:
             return False
