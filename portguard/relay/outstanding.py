@@ -33,6 +33,9 @@ USES: Final = 0x100000000000000
 RARE: Final = 0x200000000000000
 _RECIPIENT: Final = 0x1000000000000
 
+_WORD: Final = 7  # octets of an id in one number that is never negative
+
+
 class Rare:
     """What few messages have: an `address` that is not eight to fifteen digits; `refused`, the unsuccess_sme of
     recipients that were taken out of a submit_multi; its uses of caps, if those are several; when it was `sent`
@@ -46,6 +49,24 @@ class Rare:
 
 
 NO_RARE: Final = Rare(b"", b"", [], 0.0)
+
+
+def word(buf: bytes, start: i64, end: i64) -> i64:
+    """Up to _WORD octets of buf[start:end] as one number, zeros behind them."""
+    left: i64 = end - start
+    if left <= 0:
+        return 0
+    if start + 8 <= len(buf):
+        found: i64 = read_i64_be(buf, start) >> 8 & 0xFFFFFFFFFFFFFF
+        if left < _WORD:
+            # Not by a mask: compiled, -1 << 32 is a C int that is shifted by its width.
+            spare: i64 = 8 * (_WORD - left)
+            found = found >> spare << spare
+        return found
+    found = 0
+    for at in range(_WORD):
+        found = found << 8 | (i64(buf[start + at]) if at < left else 0)
+    return found
 
 
 # The columns of `Pending`: the sequence_number (-1: free), the digits, `more`.
@@ -168,17 +189,14 @@ class Original:
 
 
 NO_ORIGINAL: Final = Original(-1, "", b"", 0, NO_TALLY)
-# The columns of a row: the message_id as `folded`, the digits, `more`.
+# The columns of a row: a hash of the message_id, the digits, `more`.
 _COLUMNS: Final = 3
 _PLACES_A_ROW: Final = 4  # of the index: one message in some tens of thousands finds none free
 
 
-_LOW_59: Final = 0x07FFFFFFFFFFFFFF
-
-
 class Originals:
-    """Delivered messages by message_id, the last `most` to twice as many. They are known by 63 bits of their ids: of
-    those that are longer one may be taken for another. Where none is ever asked for, the index stays empty."""
+    """Delivered messages by message_id, the last `most` to twice as many. They are known by a hash of their ids, of 41
+    bits: one in millions may be taken for another. Where none is ever asked for, the index stays empty."""
 
     def __init__(self, most: i64) -> None:
         self.most = most
@@ -222,7 +240,7 @@ class Originals:
             self.odd[int(place)] = address
         self._owners[place] = system_id
         self._tallies[place] = tally
-        rows[row] = folded(buf, start, end)
+        rows[row] = hashed(buf, start, end)
         rows[row + 1] = digits
         rows[row + 2] = more
         self._count += 1
@@ -239,10 +257,9 @@ class Originals:
         """Let the index lead to the message of that number: from a free place, or that of the oldest there."""
         index = self._index
         key: i64 = self._rows[(number & (self._size - 1)) * _COLUMNS]
-        first = spread(key)
-        oldest: i64 = first & self._mask
+        oldest: i64 = key & self._mask
         for step in range(PROBES):
-            place: i64 = (first + step) & self._mask
+            place: i64 = (key + step) & self._mask
             known: i64 = index[place]
             if known < self._count - self._size or self._rows[(known & (self._size - 1)) * _COLUMNS] == key:
                 index[place] = number
@@ -256,10 +273,9 @@ class Originals:
         if self._size == 0:
             return NO_ORIGINAL
         self._index_all()
-        key = folded(message_id, 0, len(message_id))
-        first = spread(key)
+        key = hashed(message_id, 0, len(message_id))
         for step in range(PROBES):
-            number: i64 = self._index[(first + step) & self._mask]
+            number: i64 = self._index[(key + step) & self._mask]
             place: i64 = number & (self._size - 1)
             if number >= max(self._count - self._size, 0) and self._rows[place * _COLUMNS] == key:
                 return self._original(place)
@@ -277,36 +293,12 @@ class Originals:
         self._rows[row + 2] = self._rows[row + 2] - _RECIPIENT
 
 
-def folded(buf: bytes, start: i64, end: i64) -> i64:
-    """63 bits of the octets buf[start:end]: eight at a time, turned by half an octet each time, so that the digits of
-    one eight do not meet those of the next."""
-    found: i64 = 0
+def hashed(buf: bytes, start: i64, end: i64) -> i64:
+    """A number of 41 bits for the octets buf[start:end]."""
+    found: i64 = end - start
     while start < end:
-        found = (found & _LOW_59) << 4 | found >> 59
-        octets = eight(buf, start, end)
-        found ^= octets ^ octets >> 63 << 63  # without its sign; compiled, a mask of 63 bits would be an object
-        start += 8
-    return found
-
-
-def eight(buf: bytes, start: i64, end: i64) -> i64:
-    """Up to eight octets of buf[start:end], which is not empty, as one number, zeros behind them."""
-    left: i64 = end - start
-    if start + 8 <= len(buf):
-        found: i64 = read_i64_be(buf, start)
-        if left < 8:
-            # Not by a mask: compiled, -1 << 32 is a C int that is shifted by its width.
-            spare: i64 = 8 * (8 - left)
-            found = found >> spare << spare
-        return found
-    found = 0
-    for at in range(7):
-        found = found << 8 | (i64(buf[start + at]) if at < left else 0)
-    return found << 8
-
-
-def spread(key: i64) -> i64:
-    """Where the index has it first: ids that count up differ in few bits, and the last ones may be zeros."""
-    found: i64 = ((key ^ key >> 32) & 0xFFFFFFFF) * 0x1E3779
-    found = ((found ^ found >> 20) & 0xFFFFFFFF) * 0x1E3779
-    return found >> 12
+        octets = word(buf, start, end)
+        found = ((found ^ octets >> 28) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
+        found = ((found ^ octets & 0xFFFFFFF) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
+        start += _WORD
+    return found ^ found >> 23

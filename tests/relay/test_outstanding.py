@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import string
-from collections import Counter
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,9 +21,7 @@ from portguard.relay.outstanding import (
     Originals,
     Pending,
     Rare,
-    eight,
-    folded,
-    spread,
+    word,
 )
 
 numbers = st.one_of(st.integers(0, 300), st.integers(0, 2**32 - 1))
@@ -172,28 +166,7 @@ def test_eight_octets_are_digits_or_not(octets: bytes) -> None:
 
 
 @given(st.binary(min_size=1, max_size=30), st.data())
-def test_eight_octets_are_a_number(buf: bytes, data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(buf) - 1))
-    end = data.draw(st.integers(start + 1, len(buf)))
-    expected = int.from_bytes(buf[start:end][:8].ljust(8, b"\0"), "big")
-    assert eight(buf, start, end) & (1 << 64) - 1 == expected
-
-
-@given(st.sets(st.from_regex(r"[0-9]{1,15}", fullmatch=True) | st.from_regex(r"[0-9a-z]{8}", fullmatch=True)))
-def test_ids_of_digits_and_short_ones_are_not_taken_for_each_other(ids: set[str]) -> None:
-    assert len({folded(f"--{one}".encode(), 2, 2 + len(one)) for one in ids}) == len(ids)
-
-
-@given(st.lists(st.text(string.ascii_letters + string.digits + "-", min_size=1, max_size=64), unique=True))
-def test_an_id_is_the_same_wherever_it_stands(ids: list[str]) -> None:
-    originals = Originals(1000)
-    for one in ids:
-        originals.add(one, f"__{one}".encode() + b"\0more", 2, 2 + len(one), 0, 0, b"", NO_TALLY)
-    assert [originals.find(one.encode()).system_id for one in ids] == ids
-
-
-@pytest.mark.parametrize("form", ["%d", "%08d", "%016d", "%032x", "msg-%d-0001", "%dabcdefghijklmn"])
-def test_ids_that_count_up_are_spread(form: str) -> None:
-    places = [spread(folded(octets, 0, len(octets))) & 0xFFFF for octets in ((form % n).encode() for n in range(16384))]
-    most = max(Counter(place >> 3 for place in places).values())
-    assert most <= 16, "of 8192 eights of places, two ids each if they were spread evenly"
+def test_a_word_is_seven_octets(buf: bytes, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(buf)))
+    end = data.draw(st.integers(start, len(buf)))
+    assert word(buf, start, end) == int.from_bytes(buf[start:end][:7].ljust(7, b"\0"), "big")
