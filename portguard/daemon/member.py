@@ -109,8 +109,7 @@ class Member:
             self._end, requests,
             {
                 "counted": self._hear_counted, "gone": self._hear_gone, "swept": self._hear_swept,
-                "used": self._hear_used,
-                "reached": self._hear_reached,
+                "used": self._hear_used, "reached": self._hear_reached,
             },
             self.let_go,
         )

@@ -2,7 +2,8 @@
 worker counts, tells the others, and keeps it in the state folder.
 
 Noun: a *used* row is (key, day, messages): the digest of a scope (`terms.quota_key`), a day of the node's zone in days
-since 1970, and what was counted. A cap that several workers use is exact but for what passes in a second.
+since 1970, and what was counted. A cap that several workers use is exact but for what passes in a second. So is a
+subscriber's frequency: of that each message is told, as a *reached* row (`Limits.untold`), and passed on as it came.
 """
 
 import asyncio

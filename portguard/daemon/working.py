@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ ASK_SECONDS = 2.0
 # subscribers whose frequency is limited are told with it, to others only.
 USED_SECONDS = 0.5
 ALONE_SECONDS = 5.0
+# Between two parts of it messages pass.
+BETWEEN_SECONDS = 0.005
 
 log = logging.getLogger("portguard.daemon")
 
@@ -71,7 +74,8 @@ class Worker:
         await self._end.wait()
         if self._serving is not None:
             self._serving.last_sweep(self._tell_swept)
-            self._tell_used(self._serving)
+            for _ in self._tell_used(self._serving):
+                pass
             self._channel.push("counted", self._serving.counted.read())
             self._serving.close()
         try:
@@ -180,16 +184,19 @@ class Worker:
     async def _keep_telling_used(self, serving: Serving, several: bool) -> None:
         while True:
             await asyncio.sleep(USED_SECONDS if several else ALONE_SECONDS)
-            self._tell_used(serving)
+            for _ in self._tell_used(serving):
+                await asyncio.sleep(BETWEEN_SECONDS)
 
-    def _tell_used(self, serving: Serving) -> None:
-        """Tell what has been used of daily caps since, and who was reached, as much as there is room for; the rest
-        later."""
+    def _tell_used(self, serving: Serving) -> Iterator[None]:
+        """Tell what has been used of daily caps since, and who was reached, in small parts and as much as there is
+        room for; the rest later."""
         limits = serving.relay.engine.limits
-        while self._channel.room and (rows := limits.take_changed(USED_AT_ONCE)):
-            self._channel.push("used", rows)
+        while self._channel.room and (used := limits.take_changed(USED_AT_ONCE)):
+            self._channel.push("used", used)
+            yield
         while self._channel.room and (reached := limits.take_untold(USED_AT_ONCE)):
             self._channel.push("reached", reached)
+            yield
 
     async def _ask_last_sender(self, number: str, subscriber: str) -> str:
         try:

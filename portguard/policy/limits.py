@@ -149,9 +149,9 @@ class Limits:
                 self.frequencies[place].add(key, minute)
 
     def take_untold(self, most: i64) -> list[tuple[bytes, int, FrequencyLimits]]:
-        """Up to `most` messages to subscribers that others have not been told of, the first ones first."""
-        rows = self.untold[:most]
-        del self.untold[:most]
+        """Up to `most` messages to subscribers that others have not been told of, the last ones first."""
+        rows = self.untold[-most:]
+        del self.untold[-most:]
         return rows
 
     def hear_reached(self, rows: list[tuple[bytes, int, FrequencyLimits]]) -> None:
