@@ -5,10 +5,11 @@ import select
 import socket
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portguard.net.batch import LOSS, MANY, MORE, PERIOD, QUIET, SAVING, Batch, Controller
+from portguard.net.batch import AMPLE, LOSS, MANY, MORE, PERIOD, QUIET, SAVING, SHORTEST, Batch, Controller
 from portguard.net.options import SmscOptions
 from tests.net.loopback import echo, on_uvloop, proxy, smsc, until
 
@@ -190,6 +191,18 @@ def test_it_follows_a_load_that_changes(before: list[str], seed: int) -> None:
         world.forget()
         world.live(loads[name], 20.0)
         assert least <= world.asleep() <= most, name
+
+
+@pytest.mark.parametrize(("octets", "period"), [(4e6, PERIOD), (64e6, AMPLE / 64e6), (1e9, SHORTEST)])
+@pytest.mark.parametrize("before", [4e6, 64e6, 1e9])
+def test_the_more_comes_the_shorter_it_sleeps(octets: float, period: float, before: float) -> None:
+    world = World()
+    world.live(Load(octets=before, cheaper=0.5), 20.0)
+    world.live(Load(octets=octets, cheaper=0.5), 20.0)
+    world.forget()
+    assert world.controller.period == pytest.approx(period, rel=1e-3)
+    world.live(Load(octets=octets, cheaper=0.5), 20.0)
+    assert world.seconds[1] > 0.9 * sum(world.seconds)
 
 
 def test_a_clock_that_stands_still_harms_nothing() -> None:
