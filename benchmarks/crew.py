@@ -13,6 +13,7 @@ import time
 from array import array
 from collections.abc import Sequence
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,18 +21,20 @@ from typing import Any
 import msgspec
 import uvloop
 
-from cpu import cpu_seconds, sharp_timers
+from cpu import Meter, sharp_timers
 from load import Esme, Pacer, Traffic, connect, finish
 from reels import reel
 from ring import Mismatch
 from sink import REWORDED, Sink
 from traffic import ACCOUNTS
+from witness import Witness
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True):
     """Traffic through the proxy at `port`. The CPU of the processes in `watch` is read at the instants between which
-    messages are counted; `trace` is a file for (instant, latency) of every message, as doubles. With `until_told` it
-    measures until the next line comes, for `seconds` at most."""
+    messages are counted; `trace` is a file for what `write_trace` writes of every message. With `until_told` it
+    measures until the next line comes, for `seconds` at most. Moments in which the machine was not at full speed are
+    left out of everything but `sent` and `p99_all_ms`; `slowed` is their share of the time."""
 
     port: int
     traffic: Traffic
@@ -47,6 +50,7 @@ class Crew:
 
     def __init__(self) -> None:
         self._esmes: list[Esme] = []
+        self._witness = Witness()
 
     async def serve(self) -> None:
         """Carry out orders until standard input ends."""
@@ -86,37 +90,54 @@ class Crew:
             esme.send(traffic.window)
         await while_none_ends(esmes, order.warm_up)
         say({"measuring": perf_counter()})
-        before, cpu, since = answered(esmes), spent(order.watch), perf_counter()
-        await while_none_ends(esmes, order.seconds, told() if order.until_told else None)
-        messages, after, until = answered(esmes) - before, spent(order.watch), perf_counter()
+        meters = {name: Meter(pids) for name, pids in order.watch.items()}
+        async with self._witness.watching(lambda: (answered(esmes), spent(meters))):
+            await while_none_ends(esmes, order.seconds, told() if order.until_told else None)
+        for meter in meters.values():
+            meter.close()
         if pacer is not None:
             pacer.stop()
         await finish(esmes)
-        pairs = sorted(pair for esme in esmes for pair in esme.latencies(since, until))
+        first, last = self._witness.readings[0], self._witness.readings[-1]
+        pairs = sorted(pair for esme in esmes for pair in esme.latencies(first.at, last.at))
+        # Where the machine never was at full speed, all counts.
+        sound = [self._witness.sound(at - latency, at) for at, latency in pairs]
         if order.trace:
-            write_trace(Path(order.trace), pairs)
-        latencies = sorted(latency for _, latency in pairs)
+            write_trace(Path(order.trace), pairs, sound)
+        if not any(sound):
+            sound = [True] * len(pairs)
+        slices = self._witness.slices()
+        slowed = 1.0 - sum(other.at - one.at for one, other in slices) / (last.at - first.at)
+        slices = slices or [(first, last)]
+        messages = sum(other.messages - one.messages for one, other in slices)
+        seconds = sum(other.at - one.at for one, other in slices)
+        latencies = sorted(latency for _, latency in compress(pairs, sound))
         return {
             "messages": messages,
             "sent": sum(esme.sent for esme in esmes),
-            "seconds": until - since,
-            "rate": messages / (until - since),
-            "cpu": {name: after[name] - cpu[name] for name in after},
+            "seconds": seconds,
+            "rate": messages / seconds,
+            "cpu": {name: sum(other.cpu[name] - one.cpu[name] for one, other in slices) for name in first.cpu},
             "p50_ms": percentile(latencies, 0.5),
             "p99_ms": percentile(latencies, 0.99),
             "p999_ms": percentile(latencies, 0.999),
+            "p99_all_ms": percentile(sorted(latency for _, latency in pairs), 0.99),
+            "slowed": slowed,
             "late_p99_ms": percentile(sorted(pacer.late) if pacer is not None else [], 0.99),
         }
 
 
-def write_trace(path: Path, pairs: list[tuple[float, float]]) -> None:
-    """(instant, latency), one after the other."""
-    path.write_bytes(array("d", [value for pair in pairs for value in pair]).tobytes())
+def write_trace(path: Path, pairs: list[tuple[float, float]], sound: list[bool]) -> None:
+    """(instant, latency, 1.0 if the machine was at full speed meanwhile), one after the other."""
+    found = array("d")
+    for pair, whole in zip(pairs, sound, strict=True):
+        found.extend((*pair, whole))
+    path.write_bytes(found.tobytes())
 
 
-def spent(watch: dict[str, list[int]]) -> dict[str, float]:
-    """CPU seconds of processes by role so far, and of this one."""
-    return {name: sum(map(cpu_seconds, pids)) for name, pids in watch.items()} | {"crew": time.process_time()}
+def spent(meters: dict[str, Meter]) -> dict[str, float]:
+    """CPU seconds by role so far, and those of this process."""
+    return {name: meter.seconds() for name, meter in meters.items()} | {"crew": time.process_time()}
 
 
 def answered(esmes: list[Esme]) -> int:

@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cpu import cpu_seconds
+from cpu import Meter
 from portguard.daemon.child import own_environment
 from portguard.evidence import wire
 from portguard.evidence.client import RecordsDoor
@@ -145,14 +145,15 @@ def written(folder: Path, count: int) -> dict[str, float]:
         door.turn()
         writer.durable()
         alone.append(perf_counter() - began)
-    began, before = perf_counter(), cpu_seconds(writer.process.pid)
+    meter = Meter([writer.process.pid])
+    began, before = perf_counter(), meter.seconds()
     for batch in batches(count):
         door.records(batch)
         door.turn()
         while door.waiting > AHEAD_OCTETS:
             writer.turn()
     writer.durable()
-    seconds, cpu = perf_counter() - began, cpu_seconds(writer.process.pid) - before
+    seconds, cpu = perf_counter() - began, meter.seconds() - before
     writer.close()
     alone.sort()
     return {

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import importlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -256,6 +258,28 @@ async def test_a_proxy_that_is_not_faithful_is_found_out(deed: Callable[[bytes],
         await crew.wait()
         if server is not None:
             server.close()
+
+
+async def test_moments_in_which_the_machine_is_braked_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    module = importlib.import_module("witness")
+    took = 5e-6
+    monkeypatch.setattr(module, "look", lambda: took)
+    witness = module.Witness()
+    async with witness.watching(lambda: (0, {})):
+        await asyncio.sleep(0.3)
+        braked, took = perf_counter(), 5e-6 * (module.SLOW + 0.1)
+        await asyncio.sleep(0.1)
+        free, took = perf_counter(), 5e-6 * (module.SLOW - 0.1)
+        await asyncio.sleep(0.1)
+    assert not witness.sound(braked + 0.05, free - 0.04)
+    assert not witness.sound(0.0, braked + 0.05)
+    slices = [(one.at, other.at) for one, other in witness.slices()]
+    before = [slice for slice in slices if slice[1] < braked]
+    after = [slice for slice in slices if slice[0] > free]
+    assert before
+    assert after
+    assert slices == before + after
 
 
 @pytest.mark.may_skip

@@ -1,0 +1,91 @@
+"""Was the machine itself at full speed? A fixed piece of work, timed every few milliseconds beside the load.
+
+A virtual machine may be braked for tens of milliseconds, to a third or an eighth of its speed, on all cores at once and
+without a word in /proc/stat. What is measured then is the machine. The witness asks neither proxy nor traffic: it adds
+up numbers and reads the processor time of its own thread, so that a process that takes the core from it does not count.
+
+Nouns: a *look* is one such piece; a *stretch* is the time around looks that took SLOW times what is usual; a *slice* is
+SLICE seconds of a run, and *sound* if no stretch touches it.
+"""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from statistics import median
+from time import perf_counter, thread_time
+from typing import NamedTuple
+
+LOOK = 2e-3  # seconds between two looks
+SLICE = 20e-3
+SLOW = 2.5  # a neighbour on the other half of the core costs up to 1.6
+_PIECE = range(300)  # some 5 us
+
+
+class Reading(NamedTuple):
+    """Of a run so far, at an instant: messages answered, and CPU seconds by role."""
+
+    at: float
+    messages: int
+    cpu: dict[str, float]
+
+
+def look() -> float:
+    """CPU seconds of a piece of work; the lesser of two, since an interrupt may hit one."""
+    begin = thread_time()
+    sum(_PIECE)
+    middle = thread_time()
+    sum(_PIECE)
+    return min(middle - begin, thread_time() - middle)
+
+
+class Witness:
+    """Looks while it is asked to, and takes the readings of a run."""
+
+    def __init__(self) -> None:
+        self._usual: list[float] = []
+        self._looks: list[tuple[float, float]] = []
+        self._stretches: list[tuple[float, float]] = []
+        self.readings: list[Reading] = []
+
+    @asynccontextmanager
+    async def watching(self, read: Callable[[], tuple[int, dict[str, float]]]) -> AsyncIterator[None]:
+        """A run: look meanwhile, and read at its beginning, at its end and where a slice ends."""
+        self._looks, self._stretches, self.readings = [], [], [Reading(perf_counter(), *read())]
+        looking = asyncio.create_task(self._look_on(read))
+        try:
+            yield
+        finally:
+            self.readings.append(Reading(perf_counter(), *read()))
+            looking.cancel()
+        self._judge()
+
+    async def _look_on(self, read: Callable[[], tuple[int, dict[str, float]]]) -> None:
+        while True:
+            self._looks.append((perf_counter(), look()))
+            await asyncio.sleep(LOOK)
+            if (now := perf_counter()) >= self.readings[-1].at + SLICE:
+                self.readings.append(Reading(now, *read()))
+
+    def _judge(self) -> None:
+        """Find the stretches: from the look before a slow one to the look after it."""
+        self._usual += [took for _, took in self._looks]
+        limit = SLOW * median(self._usual)
+        self._stretches = []
+        looks = [(self.readings[0].at, 0.0), *self._looks, (self.readings[-1].at, 0.0)]
+        for (before, _), (_, took), (after, _) in zip(looks, looks[1:], looks[2:], strict=False):
+            if took <= limit:
+                continue
+            if self._stretches and before <= self._stretches[-1][1]:
+                before = self._stretches.pop()[0]
+            self._stretches.append((before, after))
+
+    def sound(self, since: float, until: float) -> bool:
+        """Was it at full speed all the time between two instants?"""
+        place = bisect_right(self._stretches, (until, until))
+        return place == 0 or self._stretches[place - 1][1] < since
+
+    def slices(self) -> list[tuple[Reading, Reading]]:
+        """The sound ones, as readings at their beginning and end."""
+        return [(one, other) for one, other in pairwise(self.readings) if self.sound(one.at, other.at)]
