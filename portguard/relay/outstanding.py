@@ -34,6 +34,7 @@ RARE: Final = 0x200000000000000
 _RECIPIENT: Final = 0x1000000000000
 
 _WORD: Final = 7  # octets of an id in one number that is never negative
+_HASHED: Final = 0x100000000000000  # of the second number of an id that is longer than two
 
 
 class Rare:
@@ -93,10 +94,11 @@ class Pending:
     def put(self, sequence: i64, digits: i64, more: i64, tally: Tally) -> i64:
         """The place of one more that waits for its answer."""
         place = self._free(sequence)
+        rows = self._rows
         row: i64 = place * _PENDING
-        self._rows[row] = sequence
-        self._rows[row + 1] = digits
-        self._rows[row + 2] = more
+        rows[row] = sequence
+        rows[row + 1] = digits
+        rows[row + 2] = more
         self.tallies[place] = tally
         return place
 
@@ -156,10 +158,12 @@ class Pending:
         """The place of the message with this number, which waits no longer; -1 when there is none. What is there is
         valid until the next `put`."""
         if self.count > 0:
+            rows = self._rows
             for step in range(PROBES):
                 place: i64 = (sequence + step) & self._mask
-                if self._rows[place * _PENDING] == sequence:
-                    self._rows[place * _PENDING] = -1
+                row: i64 = place * _PENDING
+                if rows[row] == sequence:
+                    rows[row] = -1
                     self.count -= 1
                     return place
         return -1
@@ -189,14 +193,14 @@ class Original:
 
 
 NO_ORIGINAL: Final = Original(-1, "", b"", 0, NO_TALLY)
-# The columns of a row: a hash of the message_id, the digits, `more`.
-_COLUMNS: Final = 3
+# The columns of a row: two numbers for the message_id, the digits, `more`.
+_COLUMNS: Final = 4
 _PLACES_A_ROW: Final = 4  # of the index: one message in some tens of thousands finds none free
 
 
 class Originals:
-    """Delivered messages by message_id, the last `most` to twice as many. They are known by a hash of their ids, of 41
-    bits: one in millions may be taken for another. Where none is ever asked for, the index stays empty."""
+    """Delivered messages by message_id, the last `most` to twice as many. Of an id of more than fourteen octets what is
+    behind seven is known by a hash of 41 bits. Where none is ever asked for, the index stays empty."""
 
     def __init__(self, most: i64) -> None:
         self.most = most
@@ -234,15 +238,16 @@ class Originals:
         place: i64 = self._count & (self._size - 1)
         rows = self._rows
         row: i64 = place * _COLUMNS
-        if rows[row + 1] < 0:
+        if rows[row + 2] < 0:
             self.odd.pop(int(place), b"")
         if digits < 0:
             self.odd[int(place)] = address
         self._owners[place] = system_id
         self._tallies[place] = tally
-        rows[row] = hashed(buf, start, end)
-        rows[row + 1] = digits
-        rows[row + 2] = more
+        rows[row] = word(buf, start, end)
+        rows[row + 1] = rest(buf, start, end)
+        rows[row + 2] = digits
+        rows[row + 3] = more
         self._count += 1
 
     def _index_all(self) -> None:
@@ -255,13 +260,17 @@ class Originals:
 
     def _point(self, number: i64) -> None:
         """Let the index lead to the message of that number: from a free place, or that of the oldest there."""
-        index = self._index
-        key: i64 = self._rows[(number & (self._size - 1)) * _COLUMNS]
+        index, rows = self._index, self._rows
+        row: i64 = (number & (self._size - 1)) * _COLUMNS
+        first: i64 = rows[row]
+        second: i64 = rows[row + 1]
+        key = scattered(first, second)
         oldest: i64 = key & self._mask
         for step in range(PROBES):
             place: i64 = (key + step) & self._mask
             known: i64 = index[place]
-            if known < self._count - self._size or self._rows[(known & (self._size - 1)) * _COLUMNS] == key:
+            row = (known & (self._size - 1)) * _COLUMNS
+            if known < self._count - self._size or (rows[row] == first and rows[row + 1] == second):
                 index[place] = number
                 return
             if known < index[oldest]:
@@ -273,32 +282,48 @@ class Originals:
         if self._size == 0:
             return NO_ORIGINAL
         self._index_all()
-        key = hashed(message_id, 0, len(message_id))
+        rows = self._rows
+        first = word(message_id, 0, len(message_id))
+        second = rest(message_id, 0, len(message_id))
+        key = scattered(first, second)
         for step in range(PROBES):
             number: i64 = self._index[(key + step) & self._mask]
             place: i64 = number & (self._size - 1)
-            if number >= max(self._count - self._size, 0) and self._rows[place * _COLUMNS] == key:
+            row: i64 = place * _COLUMNS
+            if number >= max(self._count - self._size, 0) and rows[row] == first and rows[row + 1] == second:
                 return self._original(place)
         return NO_ORIGINAL
 
     def _original(self, place: i64) -> Original:
-        digits: i64 = self._rows[place * _COLUMNS + 1]
-        more: i64 = self._rows[place * _COLUMNS + 2]
+        digits: i64 = self._rows[place * _COLUMNS + 2]
+        more: i64 = self._rows[place * _COLUMNS + 3]
         address = self.odd.get(int(place), b"") if digits < 0 else f"{int(digits):0{int(more & 0xFF)}x}".encode()
         return Original(place, self._owners[place], address, more, self._tallies[place])
 
     def failed(self, original: Original) -> None:
         """One recipient less has got it."""
         row: i64 = original.place * _COLUMNS
-        self._rows[row + 2] = self._rows[row + 2] - _RECIPIENT
+        self._rows[row + 3] = self._rows[row + 3] - _RECIPIENT
 
 
-def hashed(buf: bytes, start: i64, end: i64) -> i64:
-    """A number of 41 bits for the octets buf[start:end]."""
+def rest(buf: bytes, start: i64, end: i64) -> i64:
+    """A number for what `word` leaves of buf[start:end]: the octets themselves, or a hash where they are too many."""
+    if end - start <= 2 * _WORD:
+        return word(buf, start + _WORD, end)
     found: i64 = end - start
-    while start < end:
-        octets = word(buf, start, end)
-        found = ((found ^ octets >> 28) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
-        found = ((found ^ octets & 0xFFFFFFF) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
+    while start + _WORD < end:
         start += _WORD
+        found = stirred(found, word(buf, start, end))
+    return found | _HASHED
+
+
+def scattered(one: i64, other: i64) -> i64:
+    """41 bits for two numbers of up to 57: hardly ever the same ones for another two."""
+    found = stirred(stirred(0, one), other)
     return found ^ found >> 23
+
+
+def stirred(found: i64, octets: i64) -> i64:
+    """41 bits of `found` and `octets`."""
+    found = ((found ^ octets >> 28) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
+    return ((found ^ octets & 0xFFFFFFF) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF

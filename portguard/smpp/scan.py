@@ -148,9 +148,8 @@ def cstring_end(buf: bytes, pos: i64, end: i64, longest: i64) -> i64:
         if nul == 0:
             pos += 8
             continue
-        while nul & 0xFF == 0:
-            nul >>= 8
-            pos += 1
+        # Of the octets below it each adds one to the topmost octet of the product.
+        pos += ((nul & -nul) - 1 & _ONES) * _ONES >> 56 & 0xFF
         if pos < stop:
             return pos
         return -1

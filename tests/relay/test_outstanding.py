@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import uuid
+
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from portguard.policy.grant import NO_TALLY, Tally
@@ -124,6 +126,28 @@ def test_many_are_kept_apart() -> None:
     for number in range(5000):
         found = originals.find(b"%08x" % (number * 7919))
         assert found.system_id == str(number) if number >= 4000 else found is NO_ORIGINAL or number >= 5000 - 1024
+
+
+ids = st.lists(st.text(st.sampled_from("0123456789abcdefgh-\x7f"), max_size=14), min_size=2, max_size=2, unique=True)
+
+
+@given(ids, st.binary(min_size=8, max_size=8))
+@example(["123456789", "1134567890"], bytes(8))
+@settings(max_examples=1000)
+def test_of_fourteen_octets_no_id_is_taken_for_another(two: list[str], around: bytes) -> None:
+    originals = Originals(10)
+    one, other = two[0].encode(), two[1].encode()
+    originals.add("star", around + one + around, 8, 8 + len(one), 0, 0, b"", NO_TALLY)
+    assert originals.find(other) is NO_ORIGINAL
+    assert originals.find(one).system_id == "star"
+
+
+def test_long_ids_are_kept_apart_too() -> None:
+    originals = Originals(1000)
+    named = [str(uuid.UUID(int=number << at)).encode() for at in (0, 40, 110) for number in range(1, 300)]
+    for message_id in named:
+        originals.add(message_id.decode(), message_id, 0, len(message_id), 0, 0, b"", NO_TALLY)
+    assert [originals.find(message_id).system_id.encode() for message_id in named] == named
 
 
 addresses = st.one_of(st.binary(min_size=1, max_size=20), st.from_regex(rb"[0-9]{1,20}", fullmatch=True))
