@@ -44,8 +44,9 @@ CLEARLY: Final = 0.3
 SAVING: Final = 0.2
 MORE: Final = 0.1
 LOSS: Final = 0.1
-# Below so many reads a second there is nothing to save.
+# Below so many reads a second there is nothing to save, and not much where a read brings so many octets anyhow.
 QUIET: Final = 1000.0
+FULL: Final = 4096
 # While it sleeps: where throughput is lower by this share than it was without, it is tried again at once.
 FALLEN: Final = 0.25
 # Rests, the first and the longest; each is twice the one before while trials end alike.
@@ -127,7 +128,7 @@ class Controller:
             self._rest = 0.0
             self._left = 0.0 if self.period else min(self._left, OFF_SECONDS[0])
             self._tried = octets
-        if self._left > 0.0:
+        if self._left > 0.0 or (not self.period and octets > FULL * reads):
             return SLICE
         self._slept = self.period > 0.0
         return self._try(0.0, self._fitting)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portguard.net.batch import AMPLE, LOSS, MANY, MORE, PERIOD, QUIET, SAVING, SHORTEST, Batch, Controller
+from portguard.net.batch import AMPLE, FULL, LOSS, MANY, MORE, PERIOD, QUIET, SAVING, SHORTEST, Batch, Controller
 from portguard.net.options import SmscOptions
 from tests.net.loopback import echo, on_uvloop, proxy, smsc, until
 
@@ -193,15 +193,23 @@ def test_it_follows_a_load_that_changes(before: list[str], seed: int) -> None:
         assert least <= world.asleep() <= most, name
 
 
-@pytest.mark.parametrize(("octets", "period"), [(4e6, PERIOD), (64e6, AMPLE / 64e6), (1e9, SHORTEST)])
-@pytest.mark.parametrize("before", [4e6, 64e6, 1e9])
+def test_reads_that_bring_much_anyhow_are_left_alone_until_they_bring_less() -> None:
+    world = World()
+    world.live(Load(octets=1.1 * FULL * 13_000, cheaper=0.5), 20.0)
+    assert world.seconds[1] == 0.0
+    world.live(Load(octets=0.9 * FULL * 13_000, cheaper=0.5), 20.0)
+    assert world.seconds[1] > 15.0
+
+
+@pytest.mark.parametrize(("octets", "period"), [(4e6, PERIOD), (64e6, AMPLE / 64e6), (2e8, SHORTEST)])
+@pytest.mark.parametrize("before", [4e6, 64e6, 2e8])
 def test_the_more_comes_the_shorter_it_sleeps(octets: float, period: float, before: float) -> None:
     world = World()
-    world.live(Load(octets=before, cheaper=0.5), 20.0)
-    world.live(Load(octets=octets, cheaper=0.5), 20.0)
+    world.live(Load(octets=before, reads=before / 3900, cheaper=0.5), 20.0)
+    world.live(Load(octets=octets, reads=octets / 3900, cheaper=0.5), 20.0)
     world.forget()
     assert world.controller.period == pytest.approx(period, rel=1e-3)
-    world.live(Load(octets=octets, cheaper=0.5), 20.0)
+    world.live(Load(octets=octets, reads=octets / 3900, cheaper=0.5), 20.0)
     assert world.seconds[1] > 0.9 * sum(world.seconds)
 
 
