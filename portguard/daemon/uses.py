@@ -21,10 +21,8 @@ import msgspec
 
 from portguard.aside import set_aside
 from portguard.daemon.state import replace_file
-from portguard.policy.limits import FrequencyLimits
 
 Used = tuple[bytes, int, int]
-Reached = tuple[bytes, int, FrequencyLimits]
 
 USED_AT_ONCE: Final = 1000
 # What a power cut takes.

@@ -17,9 +17,10 @@ from portguard.consent.store import ConsentError
 from portguard.daemon.channel import Channel, ChannelClosed, Refused, Said
 from portguard.daemon.orders import Drained, Orders, RecentPage, Sender, SessionPage, Started, Status
 from portguard.daemon.serving import Serving
-from portguard.daemon.uses import USED_AT_ONCE, Reached, Used
+from portguard.daemon.uses import USED_AT_ONCE, Used
 from portguard.net.listener import ListenError
 from portguard.net.tls import TlsError
+from portguard.policy.limits import Reached
 from portguard.policy.restraint import Restraint
 from portguard.policy.tally import Swept
 from portguard.registry.image import ImageError

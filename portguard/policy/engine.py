@@ -281,7 +281,7 @@ class Engine(Recall):
         self.category = 0
         self.industry = 0
         self.uses.clear()
-        self.refused, self.reached = [], []
+        self.refused, self.reached, self.counted = [], [], []
         self.action = ALLOW if self.options.on_error_allow and a.errors <= self.options.errors_a_minute else REJECT
         self.status = ESME_RSYSERR
         self.partial = self.assembled = False

@@ -24,6 +24,8 @@ _SPREAD: Final = 0x1E3779B1
 # Messages to a subscriber in a minute, an hour and a day; 0 is no limit.
 FrequencyLimits = tuple[int, int, int]
 NO_LIMITS: Final[FrequencyLimits] = (0, 0, 0)
+# A message to a subscriber: key, local minute since the epoch, what is limited, and 1, or -1 if it is one less.
+Reached = tuple[bytes, int, FrequencyLimits, int]
 
 
 class Frequency:
@@ -41,10 +43,10 @@ class Frequency:
         """How many came."""
         return self._at(int(self._place(key, minute)))
 
-    def add(self, key: bytes, minute: i64) -> None:
-        """One more. At the bound the older half is forgotten, which lets a few through rather than grow."""
+    def add(self, key: bytes, minute: i64, more: int) -> None:
+        """So many more. At the bound the older half is forgotten, which lets a few through rather than grow."""
         place = int(self._place(key, minute))
-        count = self._at(place) + 1
+        count = max(self._at(place) + more, 0)
         if len(self.recent) >= self.most and place not in self.recent:
             self.before = self.recent
             self.recent = {}
@@ -55,8 +57,8 @@ class Frequency:
         return hash(key) ^ window * _SPREAD
 
     def _at(self, place: int) -> int:
-        found = self.recent.get(place, 0)
-        return found if found > 0 else self.before.get(place, 0)
+        found = self.recent.get(place, -1)
+        return found if found >= 0 else self.before.get(place, 0)
 
 
 class Limits:
@@ -70,9 +72,9 @@ class Limits:
         self.days: dict[int, dict[bytes, Use]] = {}
         # Of minutes, hours and days.
         self.frequencies = [Frequency(length, _WINDOWS_KEPT) for length in (1, 60, 1440)]
-        # Are there others who count? Then what they have not been told of: (key, minute, limits).
+        # Are there others who count? Then what they have not been told of.
         self.shared = False
-        self.untold: list[tuple[bytes, int, FrequencyLimits]] = []
+        self.untold: list[Reached] = []
 
     def bucket(self, system_id: str) -> Bucket:
         """The account's bucket, the same one under every revision."""
@@ -99,12 +101,19 @@ class Limits:
             self.changed.append(use)
 
     def give_back(self, use: Use) -> None:
-        """A refusal by the SMSC does not use the cap up."""
+        """One message less."""
         if use.messages > 0:
             use.messages -= 1
             if not use.changed:
                 use.changed = True
                 self.changed.append(use)
+
+    def undo(self, uses: list[Use], counted: list[Reached]) -> None:
+        """The message was not delivered: nothing is used up by it."""
+        for use in uses:
+            self.give_back(use)
+        for key, minute, limits, more in counted:
+            self.reach((key, minute, limits, -more))
 
     def take_changed(self, most: i64) -> list[tuple[bytes, int, int]]:
         """Up to `most` uses that others have not been told of: (key, day, messages counted here)."""
@@ -137,24 +146,25 @@ class Limits:
                 return True
         return False
 
-    def count_frequency(self, key: bytes, minute: i64, limits: FrequencyLimits) -> None:
-        """One more, in the windows that are limited."""
-        self._count_frequency(key, minute, limits)
+    def reach(self, row: Reached) -> None:
+        """Count it, in the windows that are limited."""
+        self._reach(row)
         if self.shared and len(self.untold) < _MOST_UNTOLD:
-            self.untold.append((key, int(minute), limits))
+            self.untold.append(row)
 
-    def _count_frequency(self, key: bytes, minute: i64, limits: FrequencyLimits) -> None:
+    def _reach(self, row: Reached) -> None:
+        key, minute, limits, more = row
         for place, limit in enumerate(limits):
             if limit > 0:
-                self.frequencies[place].add(key, minute)
+                self.frequencies[place].add(key, minute, more)
 
-    def take_untold(self, most: i64) -> list[tuple[bytes, int, FrequencyLimits]]:
-        """Up to `most` messages to subscribers that others have not been told of, the last ones first."""
+    def take_untold(self, most: i64) -> list[Reached]:
+        """Up to `most` that others have not been told of, the last ones first."""
         rows = self.untold[-most:]
         del self.untold[-most:]
         return rows
 
-    def hear_reached(self, rows: list[tuple[bytes, int, FrequencyLimits]]) -> None:
-        """Messages that went through others."""
-        for key, minute, limits in rows:
-            self._count_frequency(key, minute, limits)
+    def hear_reached(self, rows: list[Reached]) -> None:
+        """What went through others."""
+        for row in rows:
+            self._reach(row)

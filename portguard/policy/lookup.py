@@ -34,7 +34,7 @@ from portguard.policy.grant import (
 )
 from portguard.policy.kept import Kept, Regions, digits_of
 from portguard.policy.ledger import MISSING, REVOKED, Ledger
-from portguard.policy.limits import NO_LIMITS, FrequencyLimits, Limits
+from portguard.policy.limits import NO_LIMITS, FrequencyLimits, Limits, Reached
 from portguard.policy.options import PolicyOptions
 from portguard.policy.reasons import ACTION_BY_NAME
 from portguard.policy.revision import MAX_DIGITS, Revision
@@ -119,6 +119,8 @@ class Lookup:
         self.charged = False
         # To count and remember once the message passes: (frequency key, enterprise of marketing, subscriber).
         self.reached: list[tuple[bytes, str, str]] = []
+        # What it was counted as to its subscribers.
+        self.counted: list[Reached] = []
         # Does a template of the signature fit? Is there a text at all? Is it only the text so far?
         self.fitting = True
         self.readable = self.partial = False
@@ -298,7 +300,9 @@ class Lookup:
         limits = self.options.frequency.get(int(self.index >> 4), NO_LIMITS)
         for key, enterprise, subscriber in self.reached:
             if len(key) > 0:
-                self.limits.count_frequency(key, self.day * 1440 + self.minute, limits)
+                row = (key, int(self.day * 1440 + self.minute), limits, 1)
+                self.limits.reach(row)
+                self.counted.append(row)
             if enterprise != "" and self.ledger is not None:
                 self.ledger.sent(self.port.number, subscriber, enterprise)
 

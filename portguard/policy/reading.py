@@ -55,7 +55,7 @@ class Reading(Lookup):
         if len(self.uses) > 0:
             self.uses.clear()
         if len(self.refused) > 0 or len(self.reached) > 0:
-            self.refused, self.reached = [], []
+            self.refused, self.reached, self.counted = [], [], []
         self.present = self.at = self.expires = now + self.skew
         if s.schedule_end == s.schedule_start and s.validity_end == s.validity_start and s.time_to_live < 0:
             return True

@@ -144,8 +144,7 @@ class Messages(Sessions):
             )
             return REPLACED
         if self.options.tag_fallback == "reject":
-            for use in engine.uses:
-                engine.limits.give_back(use)
+            engine.limits.undo(engine.uses, engine.counted)
             return self.answer(pair, command, engine.status, sequence)
         self.owe(pair, buf, command, sequence, now)
         return self.unmarked(buf, pos, end)
@@ -192,11 +191,12 @@ class Messages(Sessions):
         uses = len(engine.uses)
         if uses == 1:
             pair.pending.use(place, engine.uses[0])
-        if digits < 0 or self.judged % SAMPLE == 0 or uses > 1 or len(engine.refused) > 0:
+        sampled = self.judged % SAMPLE == 0
+        if digits < 0 or sampled or uses > 1 or len(engine.refused) > 0 or len(engine.counted) > 0:
             address = buf[s.dest_start : s.dest_end]
             refused = unsuccess(address, engine.refused) if len(engine.refused) > 0 else b""
             several = engine.uses.copy() if uses > 1 else _NO_USES
-            pair.pending.note(place, Rare(address, refused, several, now if self.judged % SAMPLE == 0 else 0.0))
+            pair.pending.note(place, Rare(address, refused, several, engine.counted, now if sampled else 0.0))
 
     def answer(self, pair: Pair, command: i64, status: i64, sequence: i64) -> i64:
         """Answer a request that is no bind with a status in its own response."""
@@ -319,8 +319,7 @@ class Messages(Sessions):
             pending.uses[place] = NO_USE
         if rare is not NO_RARE:
             if be32(buf, pos + 8) != 0:
-                for use in rare.uses:
-                    self.engine.limits.give_back(use)
+                self.engine.limits.undo(rare.uses, rare.counted)
             if rare.sent > 0.0:
                 self.smsc_time.observe(now - rare.sent, 1)
             if len(rare.refused) > 0 and be32(buf, pos + 8) == 0:

@@ -17,6 +17,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from portguard.policy.grant import NO_TALLY, Tally
+from portguard.policy.limits import Reached
 from portguard.policy.terms import NO_USE, Use
 
 PROBES: Final = 8
@@ -39,17 +40,18 @@ _HASHED: Final = 0x100000000000000  # of the second number of an id that is long
 
 class Rare:
     """What few messages have: an `address` that is not eight to fifteen digits; `refused`, the unsuccess_sme of
-    recipients that were taken out of a submit_multi; its uses of caps, if those are several; when it was `sent`
-    (monotonic), of a sample."""
+    recipients taken out of a submit_multi; its uses of caps, if those are several; what it was `counted` as to
+    its subscribers; when it was `sent` (monotonic), of a sample."""
 
-    def __init__(self, address: bytes, refused: bytes, uses: list[Use], sent: float) -> None:
+    def __init__(self, address: bytes, refused: bytes, uses: list[Use], counted: list[Reached], sent: float) -> None:
         self.address = address
         self.refused = refused
         self.uses = uses
+        self.counted = counted
         self.sent = sent
 
 
-NO_RARE: Final = Rare(b"", b"", [], 0.0)
+NO_RARE: Final = Rare(b"", b"", [], [], 0.0)
 
 
 def word(buf: bytes, start: i64, end: i64) -> i64:

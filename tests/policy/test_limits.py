@@ -30,8 +30,7 @@ def send(desk: Desk, text: str = LIMITED, at: float = TEN, **fields: object) -> 
 
 def give_back(desk: Desk) -> None:
     """What the relay does when the SMSC refuses the message judged last."""
-    for use in desk.engine.uses:
-        desk.engine.limits.give_back(use)
+    desk.engine.limits.undo(desk.engine.uses, desk.engine.counted)
 
 
 def test_a_refusal_by_the_smsc_gives_the_cap_back(office: Office) -> None:
@@ -231,18 +230,32 @@ def test_frequencies_are_bounded_and_know_the_newest() -> None:
     hours = Frequency(60, 10)
     for number in range(1000):
         for _ in range(3):
-            hours.add(b"%d" % number, 7)
+            hours.add(b"%d" % number, 7, 1)
         assert len(hours.recent) <= 10
         assert len(hours.before) <= 10
         assert all(hours.of(b"%d" % late, 7) == 3 for late in range(max(0, number - 9), number + 1))
     assert hours.of(b"999", 60) == hours.of(b"0", 7) == 0
 
 
+def test_one_less_is_one_less_wherever_it_was_counted() -> None:
+    hours = Frequency(60, 10)
+    for _ in range(3):
+        hours.add(b"one", 7, 1)
+    for number in range(10):
+        hours.add(b"%d" % number, 7, 1)
+    assert len(hours.recent) == 1, "that one is of the older half"
+    found = []
+    for _ in range(4):
+        hours.add(b"one", 7, -1)
+        found.append(hours.of(b"one", 7))
+    assert found == [2, 1, 0, 0]
+
+
 def test_what_others_were_not_told_of_is_bounded() -> None:
     limits = Limits()
     limits.shared = True
     for number in range(100_010):
-        limits.count_frequency(b"%d" % number, 7, (1, 0, 0))
+        limits.reach((b"%d" % number, 7, (1, 0, 0), 1))
     told = limits.take_untold(60_000) + limits.take_untold(60_000)
-    assert sorted(int(key) for key, _, _ in told) == list(range(100_000))
+    assert sorted(int(key) for key, *_ in told) == list(range(100_000))
     assert limits.take_untold(10) == []

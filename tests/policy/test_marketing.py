@@ -260,7 +260,7 @@ def test_what_went_through_others_counts(office: Office) -> None:
         judge(one, "【星辰商城】" + CODE, dest=dest)
     told = [*one.engine.limits.take_untold(1), *one.engine.limits.take_untold(5), *one.engine.limits.take_untold(5)]
     assert [(row[1:], row[0].split(b"\0")[2]) for row in told] == [
-        ((int(when(NOON) + 8 * 3600) // 60, (1, 3, 4)), b"86" + dest.encode()) for dest in (SOUTH, NORTH)
+        ((int(when(NOON) + 8 * 3600) // 60, (1, 3, 4), 1), b"86" + dest.encode()) for dest in (SOUTH, NORTH)
     ]
     other.engine.limits.hear_reached(told)
     assert judge(other, "【星辰商城】" + CODE)[1] == 308
@@ -290,7 +290,7 @@ def test_neighbours(office: Office) -> None:
         policy = {"rules": rules, "frequency": {"marketing": {"day": 1}}, "marketing_hours": "01:00-02:00"}
         desk = Desk(office.revision(tables, **policy), OWN_TAGS, Book())
         key = f"星辰商城\0003\00086{NORTH}".encode()
-        desk.engine.limits.count_frequency(key, int(when(NOON) + 8 * 3600) // 60, (0, 0, 1))
+        desk.engine.limits.reach((key, int(when(NOON) + 8 * 3600) // 60, (0, 0, 1), 1))
         assert judge(desk, "【星辰商城】" + HINTLESS) == ("reject", code)
 
 

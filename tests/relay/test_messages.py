@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from portguard.policy.grant import PortGrant
-from portguard.policy.options import RuleOptions
+from portguard.policy.options import FrequencyOptions, RuleOptions
 from portguard.policy.revision import Revision
 from portguard.relay.outstanding import NO_ORIGINAL
 from portguard.smpp import constants as c
@@ -287,20 +287,39 @@ def test_submit_multi_is_judged_and_distribution_lists_are_not_taken(stage: Stag
 CAPPED = "【星辰限量】您的验证码是482913，5分钟内有效。"
 
 
-@pytest.mark.parametrize(
-    ("answer", "second"),
-    [
-        (accepted(2), [c.ESME_RSUBMITFAIL]),
-        (message_resp(c.SUBMIT_SM, c.ESME_RMSGQFUL, 2), []),
-        (generic_nack(c.ESME_RSYSERR, 2), []),
-    ],
-)
+ANSWERS = [
+    (accepted(2), [c.ESME_RSUBMITFAIL]),
+    (message_resp(c.SUBMIT_SM, c.ESME_RMSGQFUL, 2), []),
+    (generic_nack(c.ESME_RSYSERR, 2), []),
+]
+
+
+@pytest.mark.parametrize(("answer", "second"), ANSWERS)
 def test_a_cap_is_given_back_when_the_smsc_refuses(stage: Stage, answer: bytes, second: list[int]) -> None:
     actor = stage.actor()
     actor.esme(submit(2, CAPPED))
     actor.smsc(answer)
     actor.raw_to_esme()
     actor.esme(submit(3, CAPPED))
+    assert [pdu.command_status for pdu in actor.to_esme] == second
+
+
+@pytest.mark.parametrize(("answer", "second"), ANSWERS)
+def test_what_the_smsc_refuses_has_not_reached_the_subscriber(
+    staged: Staged, answer: bytes, second: list[int]
+) -> None:
+    stage = staged(
+        frequency={"verification": FrequencyOptions(day=1)}, rules={"subscriber_frequency": RuleOptions("reject")}
+    )
+    stage.relay.engine.limits.shared = True
+    actor = stage.actor()
+    actor.esme(submit(2, SIGNED))
+    actor.smsc(answer)
+    actor.raw_to_esme()
+    told = stage.relay.engine.limits.take_untold(10)
+    assert [more for *_, more in told] == ([1] if second else [1, -1])
+    assert told[0][:3] == told[-1][:3]
+    actor.esme(submit(3, SIGNED))
     assert [pdu.command_status for pdu in actor.to_esme] == second
 
 

@@ -39,7 +39,7 @@ def test_what_was_put_is_taken_once(steps: list[tuple[bool, int]]) -> None:
             if step % 3 == 0:
                 pending.use(place, Use(b"%d" % step, step))
             if step % 5 == 0:
-                pending.note(place, Rare(b"%d" % step, b"", [], 0.0))
+                pending.note(place, Rare(b"%d" % step, b"", [], [], 0.0))
         else:
             assert taken(pending, sequence) == model.pop(sequence, -1)
         assert pending.count == len(model)
@@ -86,7 +86,7 @@ def test_it_is_bounded_and_keeps_the_newest(sequences: list[int]) -> None:
 def test_a_number_that_is_sent_again_before_its_answer_loses_nothing_of_either() -> None:
     pending = Pending(1 << 10)
     for address in (b"+1", b"+2"):
-        pending.note(pending.put(7, -1, 0, NO_TALLY), Rare(address, b"", [], 0.0))
+        pending.note(pending.put(7, -1, 0, NO_TALLY), Rare(address, b"", [], [], 0.0))
     for sequence in range(100):  # it grows meanwhile
         put(pending, 1000 + sequence)
     found = [pending.rare.pop(int(pending.take(7))).address for _ in range(2)]
@@ -96,7 +96,7 @@ def test_a_number_that_is_sent_again_before_its_answer_loses_nothing_of_either()
 
 def put(pending: Pending, sequence: int) -> None:
     """One more that waits."""
-    pending.note(pending.put(sequence, 0, 0, NO_TALLY), Rare(b"", b"", [], 0.0))
+    pending.note(pending.put(sequence, 0, 0, NO_TALLY), Rare(b"", b"", [], [], 0.0))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), max_size=100))
