@@ -1,5 +1,7 @@
 """Was the machine itself at full speed? A fixed piece of work, timed every few milliseconds beside the load.
 
+    python benchmarks/witness.py        ten seconds of an idle machine: how much of it was slow
+
 A virtual machine may be braked for tens of milliseconds, to a third or an eighth of its speed, on all cores at once and
 without a word in /proc/stat. What is measured then is the machine. The witness asks neither proxy nor traffic: it adds
 up numbers and reads the processor time of its own thread, so that a process that takes the core from it does not count.
@@ -46,13 +48,13 @@ class Witness:
     def __init__(self) -> None:
         self._usual: list[float] = []
         self._looks: list[tuple[float, float]] = []
-        self._stretches: list[tuple[float, float]] = []
+        self.stretches: list[tuple[float, float]] = []
         self.readings: list[Reading] = []
 
     @asynccontextmanager
     async def watching(self, read: Callable[[], tuple[int, dict[str, float]]]) -> AsyncIterator[None]:
         """A run: look meanwhile, and read at its beginning, at its end and where a slice ends."""
-        self._looks, self._stretches, self.readings = [], [], [Reading(perf_counter(), *read())]
+        self._looks, self.stretches, self.readings = [], [], [Reading(perf_counter(), *read())]
         looking = asyncio.create_task(self._look_on(read))
         try:
             yield
@@ -72,20 +74,35 @@ class Witness:
         """Find the stretches: from the look before a slow one to the look after it."""
         self._usual += [took for _, took in self._looks]
         limit = SLOW * median(self._usual)
-        self._stretches = []
+        self.stretches = []
         looks = [(self.readings[0].at, 0.0), *self._looks, (self.readings[-1].at, 0.0)]
         for (before, _), (_, took), (after, _) in zip(looks, looks[1:], looks[2:], strict=False):
             if took <= limit:
                 continue
-            if self._stretches and before <= self._stretches[-1][1]:
-                before = self._stretches.pop()[0]
-            self._stretches.append((before, after))
+            if self.stretches and before <= self.stretches[-1][1]:
+                before = self.stretches.pop()[0]
+            self.stretches.append((before, after))
 
     def sound(self, since: float, until: float) -> bool:
         """Was it at full speed all the time between two instants?"""
-        place = bisect_right(self._stretches, (until, until))
-        return place == 0 or self._stretches[place - 1][1] < since
+        place = bisect_right(self.stretches, (until, until))
+        return place == 0 or self.stretches[place - 1][1] < since
 
     def slices(self) -> list[tuple[Reading, Reading]]:
         """The sound ones, as readings at their beginning and end."""
         return [(one, other) for one, other in pairwise(self.readings) if self.sound(one.at, other.at)]
+
+
+async def main() -> None:
+    """Says what it saw."""
+    witness = Witness()
+    async with witness.watching(lambda: (0, {})):
+        await asyncio.sleep(10.0)
+    lengths = [until - since for since, until in witness.stretches]
+    longest = max(lengths, default=0.0)
+    share = sum(lengths) / (witness.readings[-1].at - witness.readings[0].at)
+    print(f"slow for {share:.1%} of ten seconds: {len(lengths)} times, {longest * 1e3:.0f} ms at the longest")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
