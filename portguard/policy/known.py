@@ -130,28 +130,24 @@ class KnownTexts:
         last: i64 = -1
         pos: i64 = 0
         while pos < size:
-            if pos > size - 8:
-                pos = size - 8  # the last eight octets, whatever of them has been looked at
-            here = read_i64_be(buf, start + pos)
-            there = read_i64_be(text, pos)
-            until: i64 = pos + 8
-            if here == there or (pos >= head and until <= tail and digits_apart(here, there)):
-                pos = until
-                continue
-            while pos < until:
-                unit: i64 = i64(read_i16_be(buf, start + pos))
-                other: i64 = i64(read_i16_be(text, pos))
-                if unit != other:
-                    if pos < head or pos >= tail:
+            if pos + 8 <= size:
+                here = read_i64_be(buf, start + pos)
+                there = read_i64_be(text, pos)
+                if here == there or (pos >= head and pos + 8 <= tail and digits_apart(here, there)):
+                    pos += 8
+                    continue
+            unit: i64 = i64(read_i16_be(buf, start + pos))
+            other: i64 = i64(read_i16_be(text, pos))
+            if unit != other:
+                if pos < head or pos >= tail:
+                    return False
+                if unit < 0x30 or unit > 0x39 or other < 0x30 or other > 0x39:
+                    if first < 0:
+                        first = pos
+                    last = pos + 2
+                    if not known.loose or last - first > _MOST_APART:
                         return False
-                    if unit < 0x30 or unit > 0x39 or other < 0x30 or other > 0x39:
-                        if first < 0:
-                            first = pos
-                        if last < pos + 2:
-                            last = pos + 2
-                        if not known.loose or last - first > _MOST_APART:
-                            return False
-                pos += 2
+            pos += 2
         if last < 0:
             return True
         if first < known.named or last > known.named_end:
