@@ -206,6 +206,21 @@ def test_a_frequency_holds_over_both(smsc: NodeSmsc, make_daemon: MakeDaemon) ->
     assert daemon.metric("portguard_messages_total", rule="subscriber_frequency") == 2
 
 
+def test_what_the_smsc_refuses_of_one_counts_for_neither(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
+    limited = '[policy.rules]\nsubscriber_frequency = { action = "reject" }\n'
+    daemon = two(make_daemon, smsc.port, more=f"{limited}[policy.frequency.verification]\nday = 1\n")
+    daemon.start()
+    message = text(PORT, t.NORTHERN, f"【{BRAND}】您的验证码是123456，5分钟内有效")
+    mine, theirs = raw.bind(daemon.port, "star"), raw.bind(daemon.port, "other")
+    smsc.answer_with(submit=c.ESME_RTHROTTLED)
+    assert answer(theirs, 2, message) == c.ESME_RTHROTTLED
+    smsc.answer_with()
+    time.sleep(TOLD_SECONDS)
+    assert answer(mine, 2, message) == 0
+    time.sleep(TOLD_SECONDS)
+    assert answer(theirs, 3, message) == c.ESME_RSUBMITFAIL
+
+
 def test_max_connections_hold_over_both(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
     daemon = two(make_daemon, smsc.port)
     daemon.edit("[listen]\n", "[listen]\nmax_connections = 3\n")
