@@ -192,33 +192,38 @@ def test_a_cap_of_two_enterprises_holds_over_both_their_lives_and_restarts(
     assert daemon.metric("portguard_messages_total", rule="scope_quota") == 2
 
 
-def test_a_frequency_holds_over_both(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
+CODE = text(PORT, t.NORTHERN, f"【{BRAND}】您的验证码是123456，5分钟内有效")
+
+
+def two_with_frequency(make_daemon: MakeDaemon, smsc: NodeSmsc, day: int) -> Daemon:
+    """Two workers, running: a subscriber gets so many codes under a signature in a day."""
     limited = '[policy.rules]\nsubscriber_frequency = { action = "reject" }\n'
-    daemon = two(make_daemon, smsc.port, more=f"{limited}[policy.frequency.verification]\nday = 2\n")
+    daemon = two(make_daemon, smsc.port, more=f"{limited}[policy.frequency.verification]\nday = {day}\n")
     daemon.start()
-    message = text(PORT, t.NORTHERN, f"【{BRAND}】您的验证码是123456，5分钟内有效")
+    return daemon
+
+
+def test_a_frequency_holds_over_both(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
+    daemon = two_with_frequency(make_daemon, smsc, day=2)
     mine, theirs = raw.bind(daemon.port, "star"), raw.bind(daemon.port, "other")
-    assert answer(theirs, 2, message) == 0
+    assert answer(theirs, 2, CODE) == 0
     time.sleep(TOLD_SECONDS)
-    assert [answer(mine, number, message) for number in (2, 3)] == [0, c.ESME_RSUBMITFAIL]
+    assert [answer(mine, number, CODE) for number in (2, 3)] == [0, c.ESME_RSUBMITFAIL]
     time.sleep(TOLD_SECONDS)
-    assert answer(theirs, 3, message) == c.ESME_RSUBMITFAIL
+    assert answer(theirs, 3, CODE) == c.ESME_RSUBMITFAIL
     assert daemon.metric("portguard_messages_total", rule="subscriber_frequency") == 2
 
 
 def test_what_the_smsc_refuses_of_one_counts_for_neither(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
-    limited = '[policy.rules]\nsubscriber_frequency = { action = "reject" }\n'
-    daemon = two(make_daemon, smsc.port, more=f"{limited}[policy.frequency.verification]\nday = 1\n")
-    daemon.start()
-    message = text(PORT, t.NORTHERN, f"【{BRAND}】您的验证码是123456，5分钟内有效")
+    daemon = two_with_frequency(make_daemon, smsc, day=1)
     mine, theirs = raw.bind(daemon.port, "star"), raw.bind(daemon.port, "other")
     smsc.answer_with(submit=c.ESME_RTHROTTLED)
-    assert answer(theirs, 2, message) == c.ESME_RTHROTTLED
+    assert answer(theirs, 2, CODE) == c.ESME_RTHROTTLED
     smsc.answer_with()
     time.sleep(TOLD_SECONDS)
-    assert answer(mine, 2, message) == 0
+    assert answer(mine, 2, CODE) == 0
     time.sleep(TOLD_SECONDS)
-    assert answer(theirs, 3, message) == c.ESME_RSUBMITFAIL
+    assert answer(theirs, 3, CODE) == c.ESME_RSUBMITFAIL
 
 
 def test_max_connections_hold_over_both(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
