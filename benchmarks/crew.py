@@ -7,6 +7,7 @@ what was measured, or {"error": ...} when something was lost, doubled or changed
 """
 
 import asyncio
+import contextlib
 import gc
 import sys
 import time
@@ -90,11 +91,10 @@ class Crew:
             esme.send(traffic.window)
         await while_none_ends(esmes, order.warm_up)
         say({"measuring": perf_counter()})
-        meters = {name: Meter(pids) for name, pids in order.watch.items()}
-        async with self._witness.watching(lambda: (answered(esmes), spent(meters))):
-            await while_none_ends(esmes, order.seconds, told() if order.until_told else None)
-        for meter in meters.values():
-            meter.close()
+        with contextlib.ExitStack() as stack:
+            meters = {name: stack.enter_context(contextlib.closing(Meter(pids))) for name, pids in order.watch.items()}
+            async with self._witness.watching(lambda: (answered(esmes), spent(meters))):
+                await while_none_ends(esmes, order.seconds, told() if order.until_told else None)
         if pacer is not None:
             pacer.stop()
         await finish(esmes)

@@ -154,6 +154,7 @@ def written(folder: Path, count: int) -> dict[str, float]:
             writer.turn()
     writer.durable()
     seconds, cpu = perf_counter() - began, meter.seconds() - before
+    meter.close()
     writer.close()
     alone.sort()
     return {

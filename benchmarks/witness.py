@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 LOOK = 2e-3  # seconds between two looks
 SLICE = 20e-3
-SLOW = 2.5  # a neighbour on the other half of the core costs up to 1.6
+SLOW = 2.5  # times the usual; what neighbours on the host take of a core's units costs up to 1.7
 _PIECE = range(300)  # some 5 us
 
 
