@@ -10,6 +10,7 @@ Nouns: a *look* is one such piece; a *stretch* is the time around looks that too
 SLICE seconds of a run, and *sound* if no stretch touches it.
 """
 
+import argparse
 import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable
@@ -105,4 +106,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     asyncio.run(main())
