@@ -8,7 +8,7 @@ import gc
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -19,6 +19,7 @@ from portguard.daemon.orders import Orders, RecentPage, Session, SessionPage, pa
 from portguard.daemon.recording import Recording, recording_metrics_of
 from portguard.daemon.replies import Ask, Replies
 from portguard.daemon.shards import shard
+from portguard.daemon.sweeping import MOST_TALLIES
 from portguard.daemon.wiring import batch_of, consent_metrics_of, metrics_of, relay_of, revision_of
 from portguard.net.entrance import Entrance
 from portguard.net.exchange import Exchange
@@ -31,7 +32,6 @@ from portguard.net.upstream import Upstreams
 from portguard.policy.counters import Recent
 from portguard.policy.restraint import Restraint, brakes
 from portguard.policy.revision import Revision
-from portguard.policy.tally import Swept
 from portguard.registry.image import Image
 from portguard.relay.relay import Relay
 from portguard.smpp.session import STATE_NAME
@@ -39,10 +39,6 @@ from portguard.telemetry.sources import Sources
 
 FAULTS_LOGGED = 5
 LEDGER_SECONDS = 0.1
-TALLY_SECONDS = 10.0
-# What is tallied at the most between two sweeps, and told at once: a few hundred kilobytes.
-MOST_TALLIES = 100_000
-TALLIES_AT_ONCE = 500
 # What is kept of recent traffic, 100,000 messages of a usual length, and told at once: 32 kB are taken
 # by a channel in a fraction of a millisecond.
 RECENT_CHUNKS = 100_000
@@ -172,28 +168,6 @@ class Serving:
     def tally(self, on: bool) -> None:
         """Does anybody want to hear what was sent by whom?"""
         self.relay.engine.tallies.most = MOST_TALLIES if on else 0
-
-    async def sweep(self, tell: Callable[[list[Swept]], bool]) -> None:
-        """Tell what was tallied every TALLY_SECONDS, in small parts. While `tell` is not true nothing more is taken:
-        the rest goes on counting, and leaves by a later sweep."""
-        while True:
-            await asyncio.sleep(TALLY_SECONDS)
-            for rows in self._swept():
-                if not tell(rows):
-                    break
-                await asyncio.sleep(0.005)
-
-    def last_sweep(self, tell: Callable[[list[Swept]], bool]) -> None:
-        """Tell what was tallied since, as much as there is room for."""
-        for rows in self._swept():
-            if not tell(rows):
-                break
-
-    def _swept(self) -> Iterator[list[Swept]]:
-        tallies = self.relay.engine.tallies
-        tallies.sweep()
-        while rows := tallies.take(TALLIES_AT_ONCE):
-            yield rows
 
     def kept(self) -> tuple[int, int]:
         """The numbers of the oldest and of the newest chunk of recent traffic."""

@@ -17,6 +17,7 @@ from portguard.consent.store import ConsentError
 from portguard.daemon.channel import Channel, ChannelClosed, Refused, Said
 from portguard.daemon.orders import Drained, Orders, RecentPage, Sender, SessionPage, Started, Status
 from portguard.daemon.serving import Serving
+from portguard.daemon.sweeping import keep_sweeping, sweep_all
 from portguard.daemon.uses import USED_AT_ONCE, Used
 from portguard.net.listener import ListenError
 from portguard.net.tls import TlsError
@@ -74,7 +75,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self._told_to_end)
         await self._end.wait()
         if self._serving is not None:
-            self._serving.last_sweep(self._tell_swept)
+            sweep_all(self._serving.relay.engine.tallies, self._tell_swept)
             for _ in self._tell_used(self._serving):
                 pass
             self._channel.push("counted", self._serving.counted.read())
@@ -103,7 +104,7 @@ class Worker:
         self._serving = serving
         loop = asyncio.get_running_loop()
         self._telling_others = [
-            loop.create_task(serving.sweep(self._tell_swept)),
+            loop.create_task(keep_sweeping(serving.relay.engine.tallies, self._tell_swept)),
             loop.create_task(self._keep_telling_used(serving, several)),
         ]
         return Started(serving.listener.addresses)

@@ -1,0 +1,52 @@
+"""Sweeps: what the path has tallied since the last one is told every ten seconds, a little at a time.
+
+Knows the tallies of one worker (`policy.counters.Tallies`), and not who is told.
+"""
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+from portguard.policy.counters import Tallies
+from portguard.policy.tally import Swept
+
+TALLY_SECONDS: Final = 10.0
+# What is tallied at the most between two sweeps.
+MOST_TALLIES: Final = 100_000
+# Told at once, in a tenth of a millisecond, in which no message passes.
+AT_ONCE: Final = 200
+# Between two parts. Of many rows the parts come closer, but still take this share of the time until the next sweep:
+# told as fast as they go, they would keep the main process at work for seconds, and it then does nothing else.
+BETWEEN_SECONDS: Final = 0.05
+SPREAD: Final = 0.8
+
+# Tells some rows; False when there is no room for more.
+Tell = Callable[[list[Swept]], bool]
+
+
+def pause(rows: int, seconds: float) -> float:
+    """Seconds between the parts of a sweep of so many rows, where sweeps are so many seconds apart."""
+    return min(BETWEEN_SECONDS, SPREAD * seconds * AT_ONCE / max(rows, 1))
+
+
+async def keep_sweeping(tallies: Tallies, tell: Tell, seconds: float = TALLY_SECONDS) -> None:
+    """Sweep for ever. Once `tell` is not true no more is taken: the rest goes on counting, and leaves by a later
+    sweep."""
+    while True:
+        began = monotonic()
+        tallies.sweep()
+        between = pause(len(tallies.leaving), seconds)
+        while rows := tallies.take(AT_ONCE):
+            if not tell(rows):
+                break
+            await asyncio.sleep(between)
+        await asyncio.sleep(max(seconds - (monotonic() - began), between))
+
+
+def sweep_all(tallies: Tallies, tell: Tell) -> None:
+    """Tell at once whatever is tallied, that of a sweep under way included, as much as there is room for."""
+    while tallies.leaving or tallies.touched:
+        tallies.sweep()
+        if not tell(tallies.take(AT_ONCE)):
+            break

@@ -1,0 +1,111 @@
+"""Sweeps of tallies: told in parts, spread over their time, all of them at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+
+from portguard.daemon.sweeping import AT_ONCE, BETWEEN_SECONDS, MOST_TALLIES, SPREAD, keep_sweeping, pause, sweep_all
+from portguard.policy.counters import Tallies
+from portguard.policy.grant import Tally
+from portguard.policy.tally import Swept
+
+
+def touched(count: int) -> tuple[Tallies, list[Tally]]:
+    """That many tallies with a message each."""
+    tallies, found = Tallies(MOST_TALLIES), [Tally(b"%d" % n, 16) for n in range(count)]
+    for tally in found:
+        send(tallies, tally)
+    return tallies, found
+
+
+def send(tallies: Tallies, tally: Tally) -> None:
+    if not tally.touched:
+        tallies.touch(tally, b"")
+    tally.submitted += 1
+
+
+def test_few_rows_go_at_once_and_many_take_most_of_the_time_there_is() -> None:
+    assert pause(0, 10.0) == pause(5 * AT_ONCE, 10.0) == BETWEEN_SECONDS
+    assert pause(MOST_TALLIES, 10.0) * MOST_TALLIES / AT_ONCE == SPREAD * 10.0
+
+
+def run(tallies: Tallies, tell: object, until: asyncio.Event, seconds: float) -> None:
+    async def sweeping() -> None:
+        task = asyncio.create_task(keep_sweeping(tallies, tell, seconds))  # type: ignore[arg-type]
+        async with asyncio.timeout(30):
+            await until.wait()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(sweeping())
+
+
+def test_each_message_is_told_once_also_of_what_comes_while_a_sweep_is_told() -> None:
+    tallies, all_of_them = touched(5 * AT_ONCE)
+    told: Counter[bytes] = Counter()
+    sizes: list[int] = []
+    done = asyncio.Event()
+
+    def tell(rows: list[Swept]) -> bool:
+        if not sizes:
+            # One that is in this part, one that is not told yet: both count once more.
+            for label in (rows[0][0], all_of_them[0].label):
+                send(tallies, all_of_them[int(label)])
+        sizes.append(len(rows))
+        for row in rows:
+            told[row[0]] += row[2]
+        if sum(told.values()) == 5 * AT_ONCE + 2:
+            done.set()
+        return True
+
+    run(tallies, tell, done, 0.2)
+    assert max(sizes) == AT_ONCE
+    assert sum(told.values()) == 5 * AT_ONCE + 2
+    assert sorted(told.values())[-3:] == [1, 2, 2]
+
+
+def test_without_room_the_rest_counts_on_and_leaves_later() -> None:
+    tallies, all_of_them = touched(3 * AT_ONCE)
+    parts: list[list[Swept]] = []
+    done = asyncio.Event()
+
+    def tell(rows: list[Swept]) -> bool:
+        parts.append(rows)
+        if len(parts) == 1:
+            for tally in all_of_them:
+                send(tallies, tally)
+            return False
+        if len(parts) == 4:
+            done.set()
+        return True
+
+    run(tallies, tell, done, 0.1)
+    # The rest of the first sweep has two messages each; then those of the first part come again.
+    assert [sum(row[2] for row in rows) for rows in parts] == [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE, AT_ONCE]
+
+
+def test_at_the_end_all_is_told_that_of_a_sweep_under_way_included() -> None:
+    tallies, all_of_them = touched(3 * AT_ONCE)
+    tallies.sweep()
+    told = tallies.take(AT_ONCE)
+    for tally in all_of_them:
+        send(tallies, tally)
+
+    def tell(rows: list[Swept]) -> bool:
+        told.extend(rows)
+        return True
+
+    sweep_all(tallies, tell)
+    assert sum(row[2] for row in told) == 6 * AT_ONCE
+    assert not tallies.touched
+    assert not tallies.leaving
+
+
+def test_at_the_end_no_more_is_told_than_there_is_room_for() -> None:
+    tallies, _ = touched(3 * AT_ONCE)
+    told: list[Swept] = []
+    sweep_all(tallies, lambda rows: told.extend(rows) or False)  # type: ignore[func-returns-value]
+    assert len(told) == AT_ONCE
