@@ -39,10 +39,11 @@ from portguard.telemetry.sources import Sources
 
 FAULTS_LOGGED = 5
 LEDGER_SECONDS = 0.1
-# What is kept of recent traffic, 100,000 messages of a usual length, and told at once: 32 kB are taken
-# by a channel in a fraction of a millisecond.
+# What is kept of recent traffic, 100,000 messages of a usual length, of ten seconds or more. Told at once: 32 kB are
+# taken by a channel in a fraction of a millisecond.
 RECENT_CHUNKS = 100_000
 RECENT_OCTETS = 24 << 20
+RECENT_SECONDS = 10.0
 PAGE_OCTETS = 1 << 15
 SESSIONS_AT_ONCE = 500
 
@@ -66,7 +67,7 @@ class Serving:
         self._before: Image | None = None
         self._candidate: tuple[Image, Revision] | None = None
         self.relay: Relay = relay_of(revision_of(self._image, settings), settings, orders.discard_key)
-        self.relay.recent = Recent(RECENT_CHUNKS, RECENT_OCTETS)
+        self.relay.recent = Recent(RECENT_CHUNKS, RECENT_OCTETS, RECENT_SECONDS)
         self._ask: Ask | None = None
         if orders.workers > 1:
             self._ask = ask

@@ -259,12 +259,19 @@ _NO_CHUNK: Final = ("", 0.0, b"")
 class Recent:
     """What ESMEs have sent lately, as it came: (account, epoch seconds, octets), for judging it once more. At most
     `most` chunks of `octets` in all; the oldest are forgotten. A chunk may end in the beginning of a PDU, which comes
-    whole at the head of the link's next. It is kept while `on`. Chunks are numbered from 1; the newest is `last`."""
+    whole at the head of the link's next. It is kept while `on`. Chunks are numbered from 1; the newest is `last`.
 
-    def __init__(self, most: i64, octets: i64) -> None:
+    Where that many octets come in less than `seconds`, chunks are left out here and there: what is kept goes back
+    further then, and what is not is written over while the processor's cache still has it.
+    """
+
+    def __init__(self, most: i64, octets: i64, seconds: float = 0.0) -> None:
         self.on = most > 0
         self.octets = octets
         self.kept: i64 = 0
+        self._a_second = float(octets) / seconds if seconds > 0.0 else 0.0
+        self._room = float(octets)
+        self._at = 0.0
         self._chunks: list[tuple[str, float, bytes]] = [_NO_CHUNK] * int(most)
         self._first: i64 = 0
         self._count: i64 = 0
@@ -272,6 +279,8 @@ class Recent:
 
     def add(self, system_id: str, at: float, data: bytes) -> None:
         """One more chunk; it is not copied."""
+        if self._a_second > 0.0 and not self._has_room(at, len(data)):
+            return
         size = len(self._chunks)
         while self._count > 0 and (self._count >= size or self.kept + len(data) > self.octets):
             self.kept -= len(self._chunks[self._first][2])
@@ -283,6 +292,17 @@ class Recent:
             self._count += 1
             self.kept += len(data)
             self.last += 1
+
+    def _has_room(self, at: float, octets: i64) -> bool:
+        if at > self._at:
+            self._room += (at - self._at) * self._a_second
+            if self._room > float(self.octets):
+                self._room = float(self.octets)
+        self._at = at  # a clock that was set back fills nothing, and does not stop it from being filled
+        if self._room <= 0.0:
+            return False
+        self._room -= float(octets)
+        return True
 
     def oldest(self) -> i64:
         """The number of the oldest chunk that is kept; one more than `last` when there is none."""

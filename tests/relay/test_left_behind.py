@@ -165,6 +165,30 @@ def test_recent_is_bounded_by_number_and_octets() -> None:
         assert len(octets) > 10 or kept(recent)[-1][2] == octets
 
 
+def test_of_fast_traffic_recent_chunks_are_left_out_here_and_there() -> None:
+    recent = Recent(1000, 100, seconds=10.0)
+    for n in range(3000):  # 1,000 octets a second, where ten are kept
+        recent.add("star", 100.0 + n / 100, b"%010d" % n)
+    times = [at for _, at, _ in kept(recent)]
+    assert len(times) == 10
+    assert 8.5 < times[-1] - times[0] < 10.5
+    # A quiet spell makes room for as many in a row as there is space for, and no more.
+    for n in range(20):
+        recent.add("moon", 1000.0, b"%010d" % n)
+    assert [chunk[2] for chunk in kept(recent)] == [b"%010d" % n for n in range(10)]
+
+
+def test_a_clock_that_is_set_back_stops_no_recent_chunks() -> None:
+    recent = Recent(1000, 100, seconds=10.0)
+    for n in range(20):
+        recent.add("star", 1000.0, b"%010d" % n)
+    for n in range(20):
+        recent.add("moon", 10.0 + n, b"%010d" % n)
+    found = kept(recent)
+    assert {name for name, _, _ in found} == {"moon"}
+    assert found[-1][1] == 29.0
+
+
 @pytest.mark.parametrize(
     ("text", "optional", "found"),
     [
