@@ -75,7 +75,8 @@ class Growth:
         if found.count < self.options.messages:
             return None
         found.since = now
-        return self._judge(name, thing, now)
+        # Most things have a few members all their life.
+        return self._judge(name, thing, now) if len(thing.members) >= self.options.least else None
 
     def usual(self, name: str, member: str, now: float) -> bool:
         """Was this a member before the window began? True, too, of a thing too young to tell, or unknown."""
