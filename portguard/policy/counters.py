@@ -72,27 +72,42 @@ class Counters:
 
 
 def label(
-    account: str, enterprise: str, port: str, number: str, holder: str, signature: str, owner: str, charset: i64 = 0
+    account: str, enterprise: str, port: str, number: str, holder: str, signature: str, owner: str, charset: int = 0
 ) -> bytes:
     """The octets of a `record.Label`. Text from the wire may hold half a surrogate pair, and is cut to 256 characters.
 
     By hand (msgpack: fixarray, str, uint), since a sender may need a new one with every message.
     """
+    return _labelled(label_head(account, enterprise), port, number, holder, signature, owner, charset)
+
+
+def label_head(account: str, enterprise: str) -> bytes:
+    """The octets that all labels of an account begin with."""
     b = BytesWriter()
     b.append(0x98)
     _pack_text(b, account)
     _pack_text(b, enterprise)
+    return b.getvalue()
+
+
+def _labelled(head: bytes, port: str, number: str, holder: str, signature: str, owner: str, charset: i64) -> bytes:
+    b = BytesWriter()
+    b.write(head)
     _pack_text(b, port)
     _pack_text(b, number)
     _pack_text(b, holder)
-    _pack_text(b, signature)
+    _pack(b, signature[:256].encode("utf-8", "replace"))
     _pack_text(b, owner)
     b.append(u8(charset))
     return b.getvalue()
 
 
 def _pack_text(b: BytesWriter, text: str) -> None:
-    octets = text[:256].encode("utf-8", "replace")
+    """A name from the registry or of latin-1 octets, which always has a form in UTF-8."""
+    _pack(b, text[:256].encode())
+
+
+def _pack(b: BytesWriter, octets: bytes) -> None:
     size: i64 = len(octets)
     if size < 32:
         b.append(u8(0xA0 | size))
@@ -106,21 +121,27 @@ def _pack_text(b: BytesWriter, text: str) -> None:
 def label_of(a: Account, port: PortGrant, grant: Grant) -> bytes:
     """The label of an account's grant on a number, made once."""
     if len(grant.label) == 0:
-        grant.label = label(
-            a.system_id, a.enterprise, port.port, port.number, port.holder, grant.signature, grant.owner(), a.charset
+        grant.label = _labelled(
+            head_of(a), port.port, port.number, port.holder, grant.signature, grant.owner(), a.charset
         )
     return grant.label
 
 
+def head_of(a: Account) -> bytes:
+    """What an account's labels begin with, made once."""
+    if len(a.label_head) == 0:
+        a.label_head = label_head(a.system_id, a.enterprise)
+    return a.label_head
+
+
 def with_number(found: bytes, a: Account, number: str) -> bytes:
     """A label of no port and no number, with this number."""
-    if a.label_start == 0:
-        # The last five octets of one without names: number, holder, signature, owner, and the charset.
-        a.label_start = len(label(a.system_id, a.enterprise, "", "", "", "", "")) - 5
+    # Behind the head is the octet of no port, and then that of no number.
+    start: i64 = len(head_of(a)) + 1
     b = BytesWriter()
-    b.write(found[: a.label_start])
+    b.write(found[:start])
     _pack_text(b, number)
-    b.write(found[a.label_start + 1 :])
+    b.write(found[start + 1 :])
     return b.getvalue()
 
 

@@ -9,6 +9,7 @@ put on a port or a signature.
 Compiled. Knows nothing of the registry's storage: `revision` fills these in.
 """
 
+from codecs import utf_16_be_decode
 from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
@@ -157,7 +158,7 @@ class Grant:
     @property
     def signature(self) -> str:
         """The signature, as it is on file where it is."""
-        return self.name.decode("utf-16-be", "surrogatepass")
+        return utf_16_be_decode(self.name, "surrogatepass", True)[0]
 
     def is_foreign(self, other: "Grant") -> bool:
         """True when `other` is on file, and to no enterprise that has this one."""
@@ -372,8 +373,8 @@ class Account:
         self.refused: dict[bytes, PortGrant] = {}
         # Where rule 100 stops, one answer for all numbers that nobody has; its own `number` is "".
         self.nowhere: PortGrant | None = None
-        # Where the number stands in the labels of those (`counters`), once it is known.
-        self.label_start: i64 = 0
+        # What the labels (`counters`) of its grants begin with, once there is one.
+        self.label_head = b""
 
     def would(self, hits: i64) -> i64:
         """What would have become of hits that only tag: 1 tagged, 2 rejected, 3 discarded."""

@@ -7,6 +7,8 @@ is the one to see (`policy.grant`).
 Compiled; base of `recall.Recall`: a text that came before is not read again.
 """
 
+# Not by name: a codec's name is looked up each time, which takes longer than the rest.
+from codecs import utf_16_be_decode, utf_16_be_encode
 from typing import Final
 
 from mypy_extensions import i64
@@ -241,7 +243,7 @@ class Reading(Lookup):
         if not grant.since <= at < grant.until:
             grant = port.refused.get(key, NO_GRANT)
         if not grant.since <= at < grant.until:
-            grant = self.grant_miss(a, port, key, key.decode("utf-16-be", "replace"), at, True)
+            grant = self.grant_miss(a, port, key, utf_16_be_decode(key, "replace", True)[0], at, True)
         else:
             grant.used = True
         self.holds(grant)
@@ -253,7 +255,7 @@ class Reading(Lookup):
         """The grant of a signature that only the canonical form brackets; unregistered means there is none."""
         if written == "":
             return NO_GRANT
-        key = b"\x00" + written.encode("utf-16-be", "replace")
+        key = b"\x00" + utf_16_be_encode(written, "replace")[0]
         grant = port.refused.get(key, NO_GRANT)
         if not grant.since <= at < grant.until:
             grant = self.grant_miss(a, port, key, written, at, False)

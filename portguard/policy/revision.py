@@ -6,6 +6,7 @@ caches miss.
 DESIGN §4 has the rules of resolution: longest prefix, carve-outs, sublease chains, scope narrowing.
 """
 
+from codecs import utf_16_be_encode
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -231,7 +232,7 @@ class Revision:
                 return port.unsigned()
             elif self.has_signatures:
                 hits = rule.HIT_204
-        grant = Grant(hits, port.since, port.until, name.encode("utf-16-be", "surrogatepass"), ())
+        grant = Grant(hits, port.since, port.until, utf_16_be_encode(name, "surrogatepass")[0], ())
         grant.own_width = own_width
         if self.noting:
             grant.detail = GrantDetail(text, on_file=on_file if len(on_file) > 0 or entry is None else [text])

@@ -5,6 +5,7 @@ end (before white space); they are **disguised** where a reader sees such a pair
 runs interpreted too. Must not know what is on file, nor what follows from what it finds.
 """
 
+from codecs import utf_16_be_decode
 from typing import Final
 
 from librt.strings import BytesWriter, read_i16_be, read_i64_be, read_i64_le
@@ -165,13 +166,13 @@ class Text:
         if behind < 0:
             return begin
         self.disguised = True
-        self.disguised_head = self.raw[begin + 2 * start : begin + 2 * stop].decode("utf-16-be")
+        self.disguised_head = utf_16_be_decode(self.raw[begin + 2 * start : begin + 2 * stop], "strict", True)[0]
         self.ornamental = ornamental
         return begin + 2 * behind
 
     def _look_closer(self, begin: i64, end: i64) -> i64:
         """The same where characters are not one unit each, or turn others around."""
-        text = self.raw[begin:end].decode("utf-16-be", "replace")
+        text = utf_16_be_decode(self.raw[begin:end], "replace", True)[0]
         found = sight.head(text)
         if found is None:
             return begin
@@ -201,7 +202,7 @@ class Text:
         last = i64(read_i16_be(self._fold, last * 2)) & 0xFFFF
         if last == CLOSE or last == DELETED or last == ELSEWHERE:
             self.closer = True
-            self.disguised_tail = sight.tail(self.raw[begin:end].decode("utf-16-be", "replace"))
+            self.disguised_tail = sight.tail(utf_16_be_decode(self.raw[begin:end], "replace", True)[0])
             self.disguised = self.disguised or self.disguised_tail != ""
 
     def _half_bracketed(self, begin: i64, end: i64) -> bool:
@@ -228,7 +229,7 @@ class Text:
                 return
             if i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF == OPEN:
                 self.closer = True
-                self.beside = sight.behind(raw[start:end].decode("utf-16-be", "replace"))
+                self.beside = sight.behind(utf_16_be_decode(raw[start:end], "replace", True)[0])
                 return
             position += 2
 
@@ -240,7 +241,7 @@ class Text:
             position -= 2
             unit: i64 = i64(read_i16_be(self._fold, (i64(read_i16_be(raw, position)) & 0xFFFF) * 2)) & 0xFFFF
             if unit == CLOSE:
-                self.beside = sight.before(raw[begin:end].decode("utf-16-be", "replace"))
+                self.beside = sight.before(utf_16_be_decode(raw[begin:end], "replace", True)[0])
                 return
             if unit != SPACE and unit != DELETED and unit != ELSEWHERE:
                 return
