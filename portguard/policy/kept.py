@@ -21,6 +21,7 @@ from mypy_extensions import i32, i64
 from portguard.policy.grant import NO_GRANT, NO_PORT, Account, Grant, PortGrant
 
 _REGIONS: Final = 1 << 15
+_NATIONAL: Final = 2  # of dest_addr_ton (SMPP 3.4 §5.2.5)
 # Eight octets at once: half of each, what an ASCII digit has in the other half, and what lifts ten digits' successors.
 _NIBBLES: Final = 0x0F0F0F0F0F0F0F0F
 _THREES: Final = 0x0303030303030303
@@ -177,6 +178,17 @@ def digits_of(buf: bytes, start: i64, end: i64) -> i64:
         return -1
     spare: i64 = 4 * (size - 8)  # 28 at most: compiled, 1 << spare is a C int
     return bcd(first) << spare | bcd(last) & ((1 << spare) - 1)
+
+
+def usual_mobile(address: bytes, ton: i64, country: str) -> str:
+    """`registry.subscriber` of a Chinese mobile number as most of them are written, "" of anything else."""
+    size: i64 = len(address)
+    if (size == 11 or size == 13) and country == "86" and digits_of(address, 0, size) >= 0:
+        if size == 11 and address[0] == 0x31 and address[1] > 0x32:
+            return "86" + address.decode()
+        if size == 13 and address[0] == 0x38 and address[1] == 0x36 and ton != _NATIONAL:
+            return address.decode()
+    return ""
 
 
 def all_digits(octets: i64) -> bool:

@@ -2,24 +2,33 @@
 
 Nouns: a *Use* (`terms`) is what was counted against a scope's daily cap on one day; it knows what others have counted,
 too: the other workers, and this one before it was started again. A *Frequency* counts what subscribers got in natural
-windows of one length; other workers are told of each message.
+*windows* of one length; other workers are told of each message.
 
 Compiled. Knows no process: whoever keeps a `Limits` tells others what has changed.
 """
 
 from typing import Final
 
-from mypy_extensions import i64
+from librt.strings import BytesWriter
+from librt.vecs import vec
+from mypy_extensions import i64, mypyc_attr, u8
 
 from portguard.policy.grant import Bucket
 from portguard.policy.terms import Use
 
-# Windows of subscribers in each of two generations: some 100 MB at the most for each length, and only where 308 is on.
-_WINDOWS_KEPT: Final = 500_000
+# Windows of subscribers in each of two generations: some 90 MB at the most for each length, and only where 308 is on.
+_WINDOWS_KEPT: Final = 3_000_000
 # Messages that others have not been told of; what is beyond it they do not count.
 _MOST_UNTOLD: Final = 100_000
 # What keeps windows apart, in a product that has room in 63 bits.
 _SPREAD: Final = 0x1E3779B1
+
+_CELLS: Final = 4096
+_FULL: Final = 3072
+_PART_BITS: Final = 12  # of a tag, which say the cell; those above say the part
+_COUNT_BITS: Final = 16
+_MOST_COUNTED: Final = 0xFFFF
+_TAG: Final = 0x7FFFFFFFFFFF
 
 # Messages to a subscriber in a minute, an hour and a day; 0 is no limit.
 FrequencyLimits = tuple[int, int, int]
@@ -28,37 +37,155 @@ NO_LIMITS: Final[FrequencyLimits] = (0, 0, 0)
 Reached = tuple[bytes, int, FrequencyLimits, int]
 
 
+def frequency_key(subscriber: str, category: i64, name: bytes) -> bytes:
+    """The key of a subscriber (digits), a kind of content and a signature (UTF-16BE)."""
+    key = BytesWriter()
+    key.write(subscriber.encode())
+    key.append(u8(category))
+    key.write(name)
+    return key.getvalue()
+
+
+def counted(count: i64) -> i64:
+    """As far as a count goes."""
+    if count < 0:
+        return 0
+    if count > _MOST_COUNTED:
+        return _MOST_COUNTED
+    return count
+
+
+@mypyc_attr(acyclic=True)
+class Part:
+    """A table of _CELLS tags with their counts, 0 where there is none; its tags agree in `depth` bits."""
+
+    def __init__(self, depth: i64) -> None:
+        self.depth = depth
+        self.count: i64 = 0
+        self.cells: vec[i64] = vec[i64]([0] * _CELLS)
+
+    def place(self, tag: i64) -> i64:
+        """Where the tag is, or would be put."""
+        cells = self.cells
+        place: i64 = tag & (_CELLS - 1)
+        while True:
+            cell: i64 = cells[place]
+            if cell == 0 or cell >> _COUNT_BITS == tag:
+                return place
+            place = (place + 1) & (_CELLS - 1)
+
+
+class Windows:
+    """Counts by tags of 47 bits, eight octets each. A part that is full is divided in two (extendible hashing): as many
+    as there may be, no message waits for more than one part to be gone through."""
+
+    def __init__(self) -> None:
+        self.count: i64 = 0
+        self._depth: i64 = 0
+        self._parts: list[Part] = [Part(0)]
+
+    def __len__(self) -> int:
+        return int(self.count)
+
+    def get(self, tag: i64) -> i64:
+        """The count of a tag, -1 when it is not known."""
+        part = self._part(tag)
+        cell: i64 = part.cells[part.place(tag)]
+        if cell == 0:
+            return -1
+        return cell & _MOST_COUNTED
+
+    def put(self, tag: i64, count: i64) -> None:
+        """The count of a tag is that from now on."""
+        part = self._part(tag)
+        place = part.place(tag)
+        if part.cells[place] == 0:
+            while part.count >= _FULL:
+                self._divide(tag)
+                part = self._part(tag)
+            place = part.place(tag)
+            part.count += 1
+            self.count += 1
+        part.cells[place] = tag << _COUNT_BITS | count
+
+    def change(self, tag: i64, more: i64) -> bool:
+        """So many more of a tag, if it is known."""
+        part = self._part(tag)
+        place = part.place(tag)
+        cell: i64 = part.cells[place]
+        if cell == 0:
+            return False
+        part.cells[place] = tag << _COUNT_BITS | counted((cell & _MOST_COUNTED) + more)
+        return True
+
+    def _part(self, tag: i64) -> Part:
+        return self._parts[tag >> _PART_BITS & (len(self._parts) - 1)]
+
+    def _divide(self, tag: i64) -> None:
+        old = self._part(tag)
+        if old.depth == self._depth:
+            self._parts = self._parts + self._parts
+            self._depth += 1
+        depth = old.depth
+        halves = [Part(depth + 1), Part(depth + 1)]
+        at: i64 = 0
+        while at < _CELLS:
+            cell: i64 = old.cells[at]
+            if cell != 0:
+                half = halves[cell >> (_COUNT_BITS + _PART_BITS + depth) & 1]
+                half.cells[half.place(cell >> _COUNT_BITS)] = cell
+                half.count += 1
+            at += 1
+        # Every place that leads to the old one agrees with the tag in its bits; the next bit says which half it is for.
+        step: i64 = 1 << depth
+        at = tag >> _PART_BITS & (step - 1)
+        while at < len(self._parts):
+            self._parts[at] = halves[at >> depth & 1]
+            at += step
+
+
 class Frequency:
-    """What came in natural windows of so many minutes, by a `key`; `most` to twice as many are known. `minute` is the
-    local minute since the epoch; those of scheduled messages are ahead, and make no room in the present ones."""
+    """What came in natural windows of so many minutes, by the `hash` of a key; `most` to twice as many are known.
+    `minute` is the local minute since the epoch; those of scheduled messages are ahead, and make no room in the present
+    ones."""
 
     def __init__(self, minutes: i64, most: i64) -> None:
         self.minutes = minutes
         self.most = most
-        # By a hash of key and window: one in 2^64 may be taken for another, nobody outside can tell which.
-        self.recent: dict[int, int] = {}
-        self.before: dict[int, int] = {}
+        # By 47 bits of a hash of key and window that nobody outside knows: with all places taken, one new subscriber in
+        # 20 million has a namesake.
+        self.recent = Windows()
+        self.before = Windows()
 
-    def of(self, key: bytes, minute: i64) -> int:
+    def of(self, digest: i64, minute: i64) -> i64:
         """How many came."""
-        return self._at(int(self._place(key, minute)))
+        tag = self._tag(digest, minute)
+        found: i64 = self.recent.get(tag)
+        if found < 0:
+            found = self.before.get(tag)
+        if found < 0:
+            return 0
+        return found
 
-    def add(self, key: bytes, minute: i64, more: int) -> None:
+    def add(self, digest: i64, minute: i64, more: i64) -> None:
         """So many more. At the bound the older half is forgotten, which lets a few through rather than grow."""
-        place = int(self._place(key, minute))
-        count = max(self._at(place) + more, 0)
-        if len(self.recent) >= self.most and place not in self.recent:
+        tag = self._tag(digest, minute)
+        if self.recent.change(tag, more):
+            return
+        count: i64 = self.before.get(tag)
+        if count < 0:
+            count = 0
+        if self.recent.count >= self.most:
             self.before = self.recent
-            self.recent = {}
-        self.recent[place] = count
+            self.recent = Windows()
+        self.recent.put(tag, counted(count + more))
 
-    def _place(self, key: bytes, minute: i64) -> i64:
+    def _tag(self, digest: i64, minute: i64) -> i64:
         window: i64 = minute // self.minutes
-        return hash(key) ^ window * _SPREAD
-
-    def _at(self, place: int) -> int:
-        found = self.recent.get(place, -1)
-        return found if found >= 0 else self.before.get(place, 0)
+        tag: i64 = (digest ^ window * _SPREAD) & _TAG
+        if tag == 0:
+            return 1
+        return tag
 
 
 class Limits:
@@ -141,8 +268,9 @@ class Limits:
         for other, _, _ in reached:
             if other == key:
                 more += 1
+        digest: i64 = hash(key)
         for place, limit in enumerate(limits):
-            if limit > 0 and self.frequencies[place].of(key, minute) + more >= limit:
+            if limit > 0 and self.frequencies[place].of(digest, minute) + more >= limit:
                 return True
         return False
 
@@ -154,9 +282,10 @@ class Limits:
 
     def _reach(self, row: Reached) -> None:
         key, minute, limits, more = row
+        digest: i64 = hash(key)
         for place, limit in enumerate(limits):
             if limit > 0:
-                self.frequencies[place].add(key, minute, more)
+                self.frequencies[place].add(digest, minute, more)
 
     def take_untold(self, most: i64) -> list[Reached]:
         """Up to `most` that others have not been told of, the last ones first."""

@@ -32,9 +32,9 @@ from portguard.policy.grant import (
     Grant,
     PortGrant,
 )
-from portguard.policy.kept import Kept, Regions, digits_of
+from portguard.policy.kept import Kept, Regions, digits_of, usual_mobile
 from portguard.policy.ledger import MISSING, REVOKED, Ledger
-from portguard.policy.limits import NO_LIMITS, FrequencyLimits, Limits, Reached
+from portguard.policy.limits import NO_LIMITS, FrequencyLimits, Limits, Reached, frequency_key
 from portguard.policy.options import PolicyOptions
 from portguard.policy.reasons import ACTION_BY_NAME
 from portguard.policy.revision import MAX_DIGITS, Revision
@@ -106,8 +106,7 @@ class Lookup:
         # The local day (since the epoch) and minute of the time of judgement, and the present minute they hold for.
         self.day: i64 = 0
         self.minute: i64 = 0
-        self.minute_since = 0.0
-        self.minute_until = 0.0
+        self.minute_since = self.minute_until = 0.0
         self.regions = Regions()
         self.region_tail: i64 = revision.region_tail
         self.reader: Reader = revision.reader
@@ -266,13 +265,14 @@ class Lookup:
     def personal(self, a: Account, address: bytes, ton: i64) -> i64:
         """Rules 308, 400 and 401: may this subscriber be sent this, now, by this enterprise?"""
         hits: i64 = 0
-        subscriber = self.revision.subscriber(address, int(ton))
+        country = self.revision.country
+        subscriber = usual_mobile(address, ton, country) or self.revision.subscriber(address, int(ton))
         category = self.index >> 4
         key = b""
-        limits = self.options.frequency.get(int(category))
         self.locate()
+        limits = self.options.frequency.get(int(category))
         if limits is not None and not self.charged:
-            key = f"{self.grant.signature}\0{category}\0{subscriber}".encode("utf-8", "surrogatepass")
+            key = frequency_key(subscriber, category, self.grant.name)
             if self.limits.frequent(key, self.day * 1440 + self.minute, limits, self.reached):
                 hits |= HIT_308
         enterprise = ""

@@ -9,6 +9,7 @@ import msgspec
 
 Action = Literal["allow", "tag", "reject", "discard", "monitor"]
 Mode = Literal["enforce", "tag", "monitor"]
+Messages = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 VendorTag = Annotated[int, msgspec.Meta(ge=0x1400, le=0x3FFF)]
 
 
@@ -30,9 +31,9 @@ class FrequencyOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[policy.frequency.<category>]`: messages to one subscriber under one signature, by natural minute, hour and day
     of the node's zone; 0 is no limit."""
 
-    minute: Annotated[int, msgspec.Meta(ge=0)] = 0
-    hour: Annotated[int, msgspec.Meta(ge=0)] = 0
-    day: Annotated[int, msgspec.Meta(ge=0)] = 0
+    minute: Messages = 0
+    hour: Messages = 0
+    day: Messages = 0
 
 
 class ProfileOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"since": "from"}):

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from portguard.policy.assembly import build_engine
 from portguard.policy.grant import NO_GRANT, Account, Bucket, Grant, PortGrant
-from portguard.policy.kept import Kept
+from portguard.policy.kept import Kept, usual_mobile
 from portguard.policy.lookup import LEAVING
+from portguard.registry.subscriber import subscriber
 from tests.policy.conftest import Office
 from tests.policy.folder import when
 
@@ -161,3 +162,22 @@ def test_a_number_keeps_what_a_dict_would_keep(steps: list[tuple[bool, bytes]]) 
         port.drop(key, Grant(0, 0.0, 1.0, b"another", ()))
         keys = (b"x", b"y", b"z")
         assert [port.find(key) for key in keys] == [model.get(key, NO_GRANT) for key in keys]
+
+
+digits = st.text("0123456789", min_size=9, max_size=11)
+near_mobiles = st.builds(str.__add__, st.sampled_from(["1", "86", "861", "+86", "0086", "85", "12", ""]), digits)
+
+
+@given(near_mobiles.map(str.encode) | st.binary(max_size=20), st.integers(0, 255), st.sampled_from(["86", "852", "1"]))
+def test_a_usual_mobile_number_is_the_subscriber_that_the_registry_makes_of_it(
+    address: bytes, ton: int, country: str
+) -> None:
+    found = usual_mobile(address, ton, country)
+    assert found in ("", subscriber(address, ton, country))
+
+
+def test_mobile_numbers_as_most_are_written_are_usual() -> None:
+    wanted = "8613910001234"
+    assert [usual_mobile(b"8613910001234", ton, "86") for ton in (0, 1, 2)] == [wanted, wanted, ""]
+    assert [usual_mobile(b"13910001234", ton, "86") for ton in (0, 1, 2)] == [wanted] * 3
+    assert usual_mobile(b"13910001234", 1, "852") == ""

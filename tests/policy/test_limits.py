@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from hashlib import blake2b
+from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import ValidationError, convert
 
 from portguard.policy.counters import Histogram
 from portguard.policy.desk import Desk, Message
 from portguard.policy.grant import Bucket
-from portguard.policy.limits import Frequency, Limits
+from portguard.policy.limits import Frequency, Limits, Windows, frequency_key
+from portguard.policy.options import FrequencyOptions
 from portguard.policy.reasons import ACTION_BY_NAME, ORDINAL
 from portguard.sms.category import packed
 from tests.policy.conftest import Office
@@ -230,24 +235,69 @@ def test_frequencies_are_bounded_and_know_the_newest() -> None:
     hours = Frequency(60, 10)
     for number in range(1000):
         for _ in range(3):
-            hours.add(b"%d" % number, 7, 1)
+            hours.add(hash(b"%d" % number), 7, 1)
         assert len(hours.recent) <= 10
         assert len(hours.before) <= 10
-        assert all(hours.of(b"%d" % late, 7) == 3 for late in range(max(0, number - 9), number + 1))
-    assert hours.of(b"999", 60) == hours.of(b"0", 7) == 0
+        assert all(hours.of(hash(b"%d" % late), 7) == 3 for late in range(max(0, number - 9), number + 1))
+    assert hours.of(hash(b"999"), 60) == hours.of(hash(b"0"), 7) == 0
+
+
+tags = st.integers(1, 2**47 - 1)
+
+
+@given(st.lists(st.tuples(tags | st.integers(1, 64).map(lambda n: n << 12), st.integers(0, 65_535)), max_size=50))
+def test_windows_know_what_was_put_last(puts: list[tuple[int, int]]) -> None:
+    windows, wanted = Windows(), dict[int, int]()
+    for tag, count in puts:
+        windows.put(tag, count)
+        wanted[tag] = count
+    assert {tag: windows.get(tag) for tag in wanted} == wanted
+    assert len(windows) == len(wanted)
+
+
+@pytest.mark.parametrize("alike", [0, 5], ids=["spread", "of few parts"])
+def test_windows_grow_part_by_part(alike: int) -> None:
+    random = Random(7)
+    windows, wanted = Windows(), dict[int, int]()
+    # Tags that have the first bits of their part in common make the one they share be divided again and again.
+    fixed = (1 << alike) - 1 << 12
+    while len(wanted) < 40_000:
+        tag = random.getrandbits(47) & ~fixed | 1
+        wanted[tag] = random.getrandbits(16)
+        windows.put(tag, wanted[tag])
+        if len(wanted) % 5000 == 0:
+            assert all(windows.get(tag) == count for tag, count in wanted.items())
+    assert len(windows) == len(wanted)
+    assert sum(windows.get(random.getrandbits(47) | fixed) >= 0 for _ in range(1000)) == 0
+
+
+def test_a_count_goes_as_far_as_a_limit_may_be_and_no_further() -> None:
+    hours = Frequency(60, 10)
+    for more in (65_530, 10, -3):
+        hours.add(hash(b"one"), 7, more)
+    assert hours.of(hash(b"one"), 7) == 65_532
+    assert convert({"minute": 65_535}, FrequencyOptions).minute == 65_535
+    with pytest.raises(ValidationError, match=r"<= 65535.*minute"):
+        convert({"minute": 65_536}, FrequencyOptions)
+
+
+def test_keys_of_frequencies_are_each_ones_own() -> None:
+    asked = itertools.product(("8613910001234", "861391000123", ""), range(5), ("4".encode("utf-16-be"), b"", b"\0\1"))
+    keys = [frequency_key(*one) for one in asked]
+    assert len(set(keys)) == len(keys)
 
 
 def test_one_less_is_one_less_wherever_it_was_counted() -> None:
     hours = Frequency(60, 10)
     for _ in range(3):
-        hours.add(b"one", 7, 1)
+        hours.add(hash(b"one"), 7, 1)
     for number in range(10):
-        hours.add(b"%d" % number, 7, 1)
+        hours.add(hash(b"%d" % number), 7, 1)
     assert len(hours.recent) == 1, "that one is of the older half"
     found = []
     for _ in range(4):
-        hours.add(b"one", 7, -1)
-        found.append(hours.of(b"one", 7))
+        hours.add(hash(b"one"), 7, -1)
+        found.append(hours.of(hash(b"one"), 7))
     assert found == [2, 1, 0, 0]
 
 

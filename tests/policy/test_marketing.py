@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from portguard.policy.desk import Desk, Message
 from portguard.policy.ledger import COUNTS, MISSING, REVOKED
+from portguard.policy.limits import frequency_key
 from portguard.policy.options import PolicyOptions
 from portguard.policy.rules import policy_errors
 from portguard.smpp import encode
 from portguard.smpp.fields import SmeAddress
-from portguard.sms.category import NOTIFICATION
+from portguard.sms.category import MARKETING, NOTIFICATION
 from portguard.sms.optout import tells_how_to_refuse
 from portguard.sms.template import Template, Templates
 from tests.policy import registry
@@ -259,7 +260,7 @@ def test_what_went_through_others_counts(office: Office) -> None:
     for dest in (NORTH, SOUTH):
         judge(one, "【星辰商城】" + CODE, dest=dest)
     told = [*one.engine.limits.take_untold(1), *one.engine.limits.take_untold(5), *one.engine.limits.take_untold(5)]
-    assert [(row[1:], row[0].split(b"\0")[2]) for row in told] == [
+    assert [(row[1:], row[0][:13]) for row in told] == [
         ((int(when(NOON) + 8 * 3600) // 60, (1, 3, 4), 1), b"86" + dest.encode()) for dest in (SOUTH, NORTH)
     ]
     other.engine.limits.hear_reached(told)
@@ -289,7 +290,7 @@ def test_neighbours(office: Office) -> None:
         rules["scope_category"] = {"action": "allow"}
         policy = {"rules": rules, "frequency": {"marketing": {"day": 1}}, "marketing_hours": "01:00-02:00"}
         desk = Desk(office.revision(tables, **policy), OWN_TAGS, Book())
-        key = f"星辰商城\0003\00086{NORTH}".encode()
+        key = frequency_key("86" + NORTH, MARKETING, ucs2("星辰商城"))
         desk.engine.limits.reach((key, int(when(NOON) + 8 * 3600) // 60, (0, 0, 1), 1))
         assert judge(desk, "【星辰商城】" + HINTLESS) == ("reject", code)
 
