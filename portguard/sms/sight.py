@@ -29,6 +29,8 @@ _HALF: Final = re.compile("(?:x*[spyd]){0,24}x*(a[axsd]{1,40})c")
 _TAIL: Final = re.compile(f"[xs]*[ck]{_INSIDE_TURNED}[oq]")
 _BEHIND: Final = re.compile(f"(?:x*[spyd]){{0,8}}x*o{_INSIDE}c")
 _BEFORE: Final = re.compile(f"[xs]*c{_INSIDE_TURNED}o")
+# No signature right behind another one reaches further, but for what cannot be seen.
+FAR_BEHIND: Final = 128
 
 
 class Seen(NamedTuple):
@@ -130,20 +132,36 @@ def place_of_head(kinds: str) -> tuple[int, int, int, bool]:
 
 def tail(text: str) -> str:
     """What looks like a signature at the end, "" when nothing does."""
-    return _from_behind(_TAIL, text)
+    return text[slice(*place_of_tail(text.translate(_KINDS)))]
 
 
 def behind(text: str) -> str:
     """What looks like another signature right at the beginning of the text behind one, "" when nothing does."""
-    found = _BEHIND.match(text[:128].translate(_KINDS))
-    return text[found.start(1) : found.end(1)] if found else ""
+    return text[slice(*place_behind(text[:FAR_BEHIND].translate(_KINDS)))]
 
 
 def before(text: str) -> str:
     """What looks like another signature right at the end of the text before one, "" when nothing does."""
-    return _from_behind(_BEFORE, text)
+    return text[slice(*place_before(text.translate(_KINDS)))]
 
 
-def _from_behind(pattern: re.Pattern[str], text: str) -> str:
-    found = pattern.match(text.translate(_KINDS)[::-1])
-    return text[len(text) - found.end(1) : len(text) - found.start(1)] if found else ""
+# The same of a text of which only the kinds are known: where it begins and stops, (0, 0) when there is none.
+
+
+def place_of_tail(kinds: str) -> tuple[int, int]:
+    return _from_behind(_TAIL, kinds)
+
+
+def place_behind(kinds: str) -> tuple[int, int]:
+    """Asked about no more than FAR_BEHIND characters."""
+    found = _BEHIND.match(kinds)
+    return found.span(1) if found else (0, 0)
+
+
+def place_before(kinds: str) -> tuple[int, int]:
+    return _from_behind(_BEFORE, kinds)
+
+
+def _from_behind(pattern: re.Pattern[str], kinds: str) -> tuple[int, int]:
+    found = pattern.match(kinds[::-1])
+    return (len(kinds) - found.end(1), len(kinds) - found.start(1)) if found else (0, 0)

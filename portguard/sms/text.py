@@ -14,6 +14,7 @@ from mypy_extensions import i64, u8
 
 from portguard.sms import sight
 from portguard.sms.canonical import BREAK, DELETED, ELSEWHERE, fold_table, word_table
+from portguard.sms.sight import FAR_BEHIND
 
 OPEN: Final = 0x3010
 CLOSE: Final = 0x3011
@@ -166,7 +167,7 @@ class Text:
         if behind < 0:
             return begin
         self.disguised = True
-        self.disguised_head = utf_16_be_decode(self.raw[begin + 2 * start : begin + 2 * stop], "strict", True)[0]
+        self.disguised_head = self._between(begin, start, stop)
         self.ornamental = ornamental
         return begin + 2 * behind
 
@@ -197,12 +198,21 @@ class Text:
             found.append(u8(kind))
         return found.getvalue().decode("latin-1")
 
+    def _between(self, begin: i64, start: i64, stop: i64) -> str:
+        """The units from `start` to `stop` behind `begin`, of which none is half a character."""
+        return utf_16_be_decode(self.raw[begin + 2 * start : begin + 2 * stop], "strict", True)[0]
+
     def _look_at_tail(self, begin: i64, end: i64, last: i64) -> None:
         """What a reader takes for a signature at the tail; `last` is the last unit."""
         last = i64(read_i16_be(self._fold, last * 2)) & 0xFFFF
         if last == CLOSE or last == DELETED or last == ELSEWHERE:
             self.closer = True
-            self.disguised_tail = sight.tail(utf_16_be_decode(self.raw[begin:end], "replace", True)[0])
+            kinds = self._kinds_of(begin, end)
+            if kinds != "":
+                start, stop = sight.place_of_tail(kinds)
+                self.disguised_tail = self._between(begin, start, stop)
+            else:
+                self.disguised_tail = sight.tail(utf_16_be_decode(self.raw[begin:end], "replace", True)[0])
             self.disguised = self.disguised or self.disguised_tail != ""
 
     def _half_bracketed(self, begin: i64, end: i64) -> bool:
@@ -229,7 +239,12 @@ class Text:
                 return
             if i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF == OPEN:
                 self.closer = True
-                self.beside = sight.behind(utf_16_be_decode(raw[start:end], "replace", True)[0])
+                kinds = self._kinds_of(start, min(end, start + 2 * FAR_BEHIND))
+                if kinds != "":
+                    first, stop = sight.place_behind(kinds)
+                    self.beside = self._between(start, first, stop)
+                else:
+                    self.beside = sight.behind(utf_16_be_decode(raw[start:end], "replace", True)[0])
                 return
             position += 2
 
@@ -241,7 +256,12 @@ class Text:
             position -= 2
             unit: i64 = i64(read_i16_be(self._fold, (i64(read_i16_be(raw, position)) & 0xFFFF) * 2)) & 0xFFFF
             if unit == CLOSE:
-                self.beside = sight.before(utf_16_be_decode(raw[begin:end], "replace", True)[0])
+                kinds = self._kinds_of(begin, end)
+                if kinds != "":
+                    start, stop = sight.place_before(kinds)
+                    self.beside = self._between(begin, start, stop)
+                else:
+                    self.beside = sight.before(utf_16_be_decode(raw[begin:end], "replace", True)[0])
                 return
             if unit != SPACE and unit != DELETED and unit != ELSEWHERE:
                 return

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portguard.sms import sight
 from portguard.sms.canonical import canonical, canonical_signature
 from portguard.sms.sight import in_sight
 from portguard.sms.text import Text, after_signature
@@ -153,6 +154,22 @@ def test_another_signature_right_beside_one(text: str, beside: str) -> None:
     found.load("［飞燕］【】".encode("utf-16-be"), False)
     found.load(text.encode("utf-16-be"), False)
     assert found.beside == beside
+
+
+SCRAPS = ("【", "】", "[", "]", "〔", "〕", "「", "」", "飞燕", "a1", "，", "★", "🎉", "\u200b", "\u202e", " ",
+          "飞" * 70)
+
+
+@given(st.lists(st.sampled_from(SCRAPS), max_size=12).map("".join))
+def test_units_are_seen_as_characters_are(scraps: str) -> None:
+    """What is looked for among units is what `sight` finds in the text."""
+    found = Text()
+    found.load(f"【青禾】{scraps}好".encode("utf-16-be"), False)
+    assert found.beside in ("", sight.behind(scraps + "好"))
+    found.load(f"您好{scraps}【青禾】".encode("utf-16-be"), False)
+    assert found.disguised or found.beside in ("", sight.before("您好" + scraps))
+    found.load(f"您好{scraps}〕".encode("utf-16-be"), False)
+    assert found.disguised_head or found.disguised_tail == sight.tail(f"您好{scraps}〕")
 
 
 def test_names_between_mere_ornaments_are_told_from_those_in_brackets() -> None:
