@@ -29,6 +29,8 @@ _HOURS_DROPPED_AT_ONCE: Final = 24
 _IDS_REMEMBERED: Final = 200_000
 
 _FIND: Final = f"SELECT id FROM keys WHERE {' AND '.join(f'{column} = ?' for column in COLUMNS)}"
+_KEYS_OF: Final = f"SELECT k.id, {', '.join(COLUMNS)} FROM traffic t JOIN keys k ON k.id = t.key WHERE t.hour = ?"
+_NAMES_OF: Final = "SELECT n.id, n.kind, n.name FROM sums s JOIN names n ON n.id = s.name WHERE s.hour = ?"
 _ADD: Final = """
 INSERT INTO traffic VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hour, key) DO UPDATE SET
     submitted = submitted + excluded.submitted, refused = refused + excluded.refused,
@@ -170,6 +172,8 @@ class Traffic:
                 raise TrafficError(f"{self.path}: {error}") from error
 
     def _write(self, pending: _Pending) -> None:
+        if len(self._ids) >= _IDS_REMEMBERED or len(self._names) >= _IDS_REMEMBERED:
+            self._forget_ids()
         rows: dict[tuple[int, int], list[int]] = {}
         sums: dict[tuple[int, int], list[int]] = {}
         lost = dict.fromkeys(pending.spans, 0)
@@ -191,40 +195,45 @@ class Traffic:
         self._writer.executemany(_ADD_HOUR, ((hour, *span, lost[hour]) for hour, span in pending.spans.items()))
 
     def _admitted_to(self, hour: int) -> _Admitted:
+        """What has a row in the hour; the ids of all of it are remembered from then on."""
         found = self._admitted.get(hour)
         if found is None:
-            execute = self._writer.execute
-            found = self._admitted[hour] = _Admitted(
-                {id for (id,) in execute("SELECT key FROM traffic WHERE hour = ?", (hour,))},
-                {id for (id,) in execute("SELECT name FROM sums WHERE hour = ?", (hour,))},
-            )
+            found = self._admitted[hour] = _Admitted(set(), set())
+            for id, *key in self._writer.execute(_KEYS_OF, (hour,)):
+                self._ids[tuple(key)] = id
+                found.keys.add(id)
+            for id, kind, name in self._writer.execute(_NAMES_OF, (hour,)):
+                self._names[kind, name] = id
+                found.names.add(id)
             while len(self._admitted) > _HOURS_REMEMBERED:
                 del self._admitted[next(iter(self._admitted))]
         return found
 
     def _admit(self, hour: int, key: Key, delivered: bool, admitted: set[int]) -> int:
         """The id of a key that has, or now gets, a row in the hour; 0 when the hour is full."""
-        full = key[0] != OTHERS and len(admitted) >= (self._keys_an_hour if delivered else self._keys_an_hour // 2)
-        id = self._ids.get(key) or self._id(_FIND, key)
+        id = self._ids.get(key, 0)
         if id in admitted:
             return id
-        if full:
+        # Without a question to the file: where it rains new keys, nearly all of them end here.
+        if key[0] != OTHERS and len(admitted) >= (self._keys_an_hour if delivered else self._keys_an_hour // 2):
             return 0
+        id = id or self._id(_FIND, key)
         id = id or self._inserted("INSERT INTO keys VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", key)
-        _remember(self._ids, key, id)
+        self._ids[key] = id
         admitted.add(id)
         self._writer.execute("UPDATE keys SET last_hour = max(last_hour, ?) WHERE id = ?", (hour, id))
         return id
 
     def _name(self, hour: int, name: tuple[str, str], admitted: set[int]) -> int:
         """The id of a port or signature whose delivery is kept, 0 when it is not."""
-        id = self._names.get(name) or self._id("SELECT id FROM names WHERE kind = ? AND name = ?", name)
+        id = self._names.get(name, 0)
         if id in admitted:
             return id
         if not name[1] or name[1] == OTHERS or len(admitted) >= self._keys_an_hour:
             return 0
+        id = id or self._id("SELECT id FROM names WHERE kind = ? AND name = ?", name)
         id = id or self._inserted("INSERT INTO names VALUES (NULL, ?, ?, 0)", name)
-        _remember(self._names, name, id)
+        self._names[name] = id
         admitted.add(id)
         self._writer.execute("UPDATE names SET last_hour = max(last_hour, ?) WHERE id = ?", (hour, id))
         return id
@@ -305,12 +314,6 @@ def _add(into: dict[K, list[int]], place: K, counts: Sequence[int]) -> None:
         return
     for n, count in enumerate(counts):
         found[n] += count
-
-
-def _remember(ids: dict[K, int], key: K, id: int) -> None:
-    if len(ids) >= _IDS_REMEMBERED:
-        ids.clear()
-    ids[key] = id
 
 
 def _share(first: float, latest: float, since: float, until: float) -> float:

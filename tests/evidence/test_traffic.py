@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from portguard.evidence import traffic as store
 from portguard.evidence.traffic import OTHERS, PORT, SIGNATURE, Total, Traffic
 from portguard.evidence.traffic_file import HOUR, TrafficError
 from portguard.policy.tally import TallyRow
@@ -101,6 +102,25 @@ def test_receipts_of_failure_count_against_delivery_but_never_below_nothing(tmp_
     traffic.flush()
     assert traffic.delivered(PORT, "1069", AT - 1, AT + 1) == 7
     assert traffic.delivered(PORT, "1069", AT - 1, AT + 2 * HOUR) == 0
+    traffic.close()
+
+
+@pytest.mark.parametrize("how", ["started again", "ids forgotten"])
+def test_an_hour_that_is_full_knows_its_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    traffic = Traffic(tmp_path / "traffic.sqlite", keys_an_hour=3)
+    if how == "ids forgotten":
+        monkeypatch.setattr(store, "_IDS_REMEMBERED", 1)
+    for _ in range(3):
+        traffic.add([row(number=f"1069{n}", port=f"1069{n}") for n in range(5)], AT)
+        traffic.flush()
+        if how == "started again":
+            traffic.close()
+            traffic = Traffic(tmp_path / "traffic.sqlite", keys_an_hour=3)
+    found = [(total.group[0], total.delivered) for total in traffic.totals(AT, AT + HOUR, ["number"])]
+    assert sorted(found) == [(OTHERS, 60), *((f"1069{n}", 30) for n in range(3))]
+    # Two ports and a signature have their delivery kept.
+    assert [traffic.delivered(PORT, f"1069{n}", AT, AT + HOUR) for n in range(4)] == [30, 30, 0, 0]
+    assert traffic.delivered(SIGNATURE, "茶铺", AT, AT + HOUR) == 150
     traffic.close()
 
 
