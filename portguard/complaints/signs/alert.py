@@ -1,13 +1,18 @@
 """What a sign says."""
 
 from collections import OrderedDict
+from secrets import randbits
 from typing import Final, Literal, TypeVar
+from zlib import crc32
 
 from msgspec import Struct
 
 HOUR: Final = 3600.0
 # So many names stand in an alert's evidence.
 NAMED: Final = 20
+# What is touched within this time is taken for something that is there all the time.
+LASTING: Final = 300.0
+_MOST_HALVINGS: Final = 30
 
 T = TypeVar("T")
 
@@ -45,3 +50,56 @@ class Kept(OrderedDict[str, T]):
         """Add an entry; returns the one that had to go."""
         self[key] = value
         return self.popitem(last=False)[1] if len(self) > self.most else None
+
+
+class Watched(Kept[T]):
+    """Kept, for what tells something only once it has been watched for long. Where even what was not touched for
+    longest has been within `lasting` seconds, there is more than can be kept, and each would be gone before it comes
+    again: then half of all names are not wanted any more, drawn by a `lot` that nobody outside knows, and half of the
+    rest where that is not enough (`halvings` times). A part is watched for good then, instead of all for a moment; and
+    twice that part again once few of those that are kept come. Whoever keeps the entries keeps both numbers."""
+
+    def __init__(self, most: int, lasting: float = LASTING) -> None:
+        super().__init__(most)
+        self.lasting = lasting
+        self.lot = randbits(32)
+        self.halvings = 0
+        self._looked = 0.0
+        self._touched: dict[str, float] = {}
+
+    def see(self, key: str, now: float) -> T | None:
+        """The entry, which is now the newest."""
+        found = self.touch(key)
+        if found is not None:
+            self._touched[key] = now
+        return found
+
+    def wants(self, key: str, now: float) -> bool:
+        """Is it among those that are watched?"""
+        if self.halvings and abs(now - self._looked) >= self.lasting:
+            self._looked = now
+            if sum(1 for at in self._touched.values() if now - at < self.lasting) < self.most // 4:
+                self.halvings -= 1
+        return self._drawn(key) & ((1 << self.halvings) - 1) == 0
+
+    def watch(self, key: str, value: T, now: float) -> list[T]:
+        """Add an entry; returns those that had to go. It may be among them."""
+        self[key] = value
+        self._touched[key] = now
+        if len(self) <= self.most:
+            return []
+        oldest = next(iter(self))
+        if self.halvings < _MOST_HALVINGS and now - self._touched.get(oldest, 0.0) < self.lasting:
+            self.halvings += 1
+            self._looked = now
+            if gone := [name for name in self if self._drawn(name) >> (self.halvings - 1) & 1]:
+                return [self.drop(name) for name in gone]
+        return [self.drop(oldest)]
+
+    def _drawn(self, key: str) -> int:
+        return crc32(key.encode("utf-8", "replace"), self.lot)
+
+    def drop(self, key: str) -> T:
+        """Forget an entry."""
+        self._touched.pop(key, None)
+        return self.pop(key)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from portguard.complaints.options import GrowthOptions
-from portguard.complaints.signs.alert import HOUR, NAMED, Alert, Kept, quiet
+from portguard.complaints.signs.alert import HOUR, NAMED, Alert, Watched, quiet
 
 # Some 200 octets a thing and 100 a member.
 MOST_THINGS: Final = 20_000
@@ -52,15 +52,16 @@ class Growth:
         self._subject = subject
         self._members = members
         self._say = say
-        self._things: Kept[Thing] = Kept(MOST_THINGS)
+        self.things: Watched[Thing] = Watched(MOST_THINGS)
         self._count = 0
 
     def see(self, name: str, member: str, messages: int, now: float) -> Alert | None:
         """So many messages of this member of the thing."""
-        thing = self._things.touch(name)
+        thing = self.things.see(name, now)
         if thing is None:
-            thing = Thing(now, {})
-            self._drop(self._things.add(name, thing))
+            thing = self._begun(name, now)
+            if thing is None:
+                return None
         found = thing.members.get(member)
         if found is None:
             if len(thing.members) >= MOST_MEMBERS_OF_ONE:
@@ -78,9 +79,17 @@ class Growth:
         # Most things have a few members all their life.
         return self._judge(name, thing, now) if len(thing.members) >= self.options.least else None
 
+    def _begun(self, name: str, now: float) -> Thing | None:
+        """A new thing, if it is to be watched."""
+        if not self.things.wants(name, now):
+            return None
+        for gone in self.things.watch(name, Thing(now, {}), now):
+            self._count -= len(gone.members)
+        return self.things.get(name)
+
     def usual(self, name: str, member: str, now: float) -> bool:
         """Was this a member before the window began? True, too, of a thing too young to tell, or unknown."""
-        thing = self._things.get(name)
+        thing = self.things.get(name)
         if thing is None or now - thing.since < self.options.learn_hours * HOUR:
             return True
         found = thing.members.get(member)
@@ -116,20 +125,16 @@ class Growth:
         self._count -= len(gone)
 
     def _make_room(self) -> None:
-        while self._count > MOST_MEMBERS and len(self._things) > 1:
-            self._drop(self._things.popitem(last=False)[1])
-
-    def _drop(self, thing: Thing | None) -> None:
-        if thing is not None:
-            self._count -= len(thing.members)
+        while self._count > MOST_MEMBERS and len(self.things) > 1:
+            self._count -= len(self.things.drop(next(iter(self.things))).members)
 
     def dump(self) -> bytes:
         """The memory, for `load`."""
-        return msgspec.msgpack.encode(list(self._things.items()))
+        return msgspec.msgpack.encode(list(self.things.items()))
 
     def load(self, octets: bytes) -> None:
         """Remember what was dumped. Raises msgspec.DecodeError or ValidationError."""
-        for name, thing in msgspec.msgpack.decode(octets, type=list[tuple[str, Thing]])[-self._things.most :]:
-            self._things[name] = thing
-        self._count = sum(len(thing.members) for thing in self._things.values())
+        for name, thing in msgspec.msgpack.decode(octets, type=list[tuple[str, Thing]])[-self.things.most :]:
+            self.things[name] = thing
+        self._count = sum(len(thing.members) for thing in self.things.values())
         self._make_room()

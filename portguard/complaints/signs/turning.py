@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from portguard.complaints.options import TurningOptions
-from portguard.complaints.signs.alert import HOUR, Alert, Kept, quiet
+from portguard.complaints.signs.alert import HOUR, Alert, Watched, quiet
 from portguard.policy.tally import TallyRow
 from portguard.sms.category import MARKETING, NOTIFICATION, UNKNOWN, VERIFICATION
 
@@ -49,8 +49,8 @@ class Turning:
         self._registered = registered
         self._bin = options.window_hours * HOUR / _BINS
         # The two are apart so that numbers by the million do not push out ports.
-        self._ports: Kept[Channel] = Kept(MOST_CHANNELS)
-        self._numbers: Kept[Channel] = Kept(MOST_CHANNELS)
+        self.ports: Watched[Channel] = Watched(MOST_CHANNELS)
+        self.numbers: Watched[Channel] = Watched(MOST_CHANNELS)
 
     def see(self, rows: Iterable[TallyRow], now: float) -> list[Alert]:
         """The rows of a sweep."""
@@ -58,23 +58,29 @@ class Turning:
         for row in rows:
             if not row.submitted or not row.port:
                 continue
-            for channels, name in ((self._ports, row.port), (self._numbers, row.number)):
-                kind = "port" if channels is self._ports else "number"
+            for channels, name in ((self.ports, row.port), (self.numbers, row.number)):
+                kind = "port" if channels is self.ports else "number"
                 few = kind == "number" and name not in channels and row.submitted < LEAST_IN_A_SWEEP
                 if few or (kind == "number" and name == row.port):
                     continue
-                self._counts(channels, name, now)[row.category] += row.submitted
+                counts = self._counts(channels, name, now)
+                if counts is None:
+                    continue
+                counts[row.category] += row.submitted
                 if row.category == MARKETING:
                     touched[kind, name] = row.port, row.holder, row.signature
         # Ports first.
         found = [self._judge(*channel, *touched[channel], now) for channel in sorted(touched, reverse=True)]
         return [alert for alert in found if alert is not None]
 
-    def _counts(self, channels: Kept[Channel], name: str, now: float) -> list[int]:
-        channel = channels.touch(name)
+    def _counts(self, channels: Watched[Channel], name: str, now: float) -> list[int] | None:
+        """Those of the present bin; None of a channel that is not watched."""
+        channel = channels.see(name, now)
         if channel is None:
+            if not channels.wants(name, now):
+                return None
             channel = Channel(now, {}, [0.0] * 5, now)
-            channels.add(name, channel)
+            channels.watch(name, channel, now)
         number = int(now // self._bin)
         found = channel.bins.get(number)
         if found is None:
@@ -93,7 +99,7 @@ class Turning:
 
     def _judge(self, kind: str, name: str, port: str, holder: str, signature: str, now: float) -> Alert | None:
         options = self.options
-        channel = (self._ports if kind == "port" else self._numbers).get(name)
+        channel = (self.ports if kind == "port" else self.numbers).get(name)
         if channel is None:
             # More channels than are kept were in this sweep.
             return None
@@ -107,7 +113,7 @@ class Turning:
         registered = self._registered(port)
         if "marketing" in registered or not (registered == ["verification"] or self._known(channel, now)):
             return None
-        whole = self._ports.get(port) if kind == "number" else None
+        whole = self.ports.get(port) if kind == "number" else None
         if whole is not None and quiet(whole.alerted_until, now, options.cool_down_hours):
             return None
         # One alert for a port and for the number that it is about.
@@ -143,12 +149,12 @@ class Turning:
 
     def dump(self) -> bytes:
         """The memory, for `load`."""
-        return msgspec.msgpack.encode((list(self._ports.items()), list(self._numbers.items())))
+        return msgspec.msgpack.encode((list(self.ports.items()), list(self.numbers.items())))
 
     def load(self, octets: bytes) -> None:
         """Remember what was dumped. Raises msgspec.DecodeError or ValidationError."""
         kinds = tuple[list[tuple[str, Channel]], list[tuple[str, Channel]]]
         ports, numbers = msgspec.msgpack.decode(octets, type=kinds)
-        for channels, pairs in ((self._ports, ports), (self._numbers, numbers)):
+        for channels, pairs in ((self.ports, ports), (self.numbers, numbers)):
             for name, channel in pairs[-MOST_CHANNELS:]:
                 channels[name] = channel

@@ -6,13 +6,15 @@ after a crash the journal is read on from where the memory stands. Of the tallie
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from contextlib import suppress
+from operator import itemgetter
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from portguard.complaints.options import SignsOptions
 from portguard.complaints.signs import spread, surge, turning
-from portguard.complaints.signs.alert import Alert
+from portguard.complaints.signs.alert import Alert, Watched
 from portguard.complaints.signs.growth import Growth
 from portguard.complaints.signs.shape import Sampler
 from portguard.complaints.signs.spread import Spread
@@ -27,6 +29,7 @@ from portguard.sms.charset import CHARSET_BY_NAME
 Record = tuple[int, str, dict[str, object]]
 
 _CURSOR: Final = "signs.cursor"
+_DRAWN: Final = "signs.drawn"
 _FACTS_KEPT: Final = 50_000
 
 log = logging.getLogger("portguard.complaints")
@@ -102,6 +105,13 @@ class Signs:
             "signature_ports": self._signature_ports, spread.NAME: self._spread, surge.NAME: self._surge,
             turning.NAME: self._turning,
         }  # fmt: skip
+        self._watched: list[tuple[str, Watched[Any]]] = [
+            ("port_enterprises", self._port_enterprises.things), (turning.NAME, self._turning.ports),
+            ("signature_accounts", self._signature_accounts.things), (turning.NAME, self._turning.numbers),
+            ("signature_ports", self._signature_ports.things),
+        ]
+        self._halvings = 0
+        self._draw()
         self._on = {name for name in self._memory if getattr(options, name).on}
         self.cursor = int(store.recall(_CURSOR) or b"0")
         for name, sign in self._memory.items():
@@ -134,7 +144,17 @@ class Signs:
             self._surge.tallies(rows, now)
         if turning.NAME in on:
             found += self._turning.see(rows, now)
+        self._admit_blindness()
         return self._say([alert for alert in found if alert is not None], now)
+
+    def _admit_blindness(self) -> None:
+        """Say what is not watched, each time that it is more than ever before."""
+        sign, halvings = max(((sign, watched.halvings) for sign, watched in self._watched), key=itemgetter(1))
+        if halvings > self._halvings:
+            self._halvings = halvings
+            log.warning("more comes than a sign can remember: it watches a part", extra={
+                "sign": sign, "part": f"1 in {1 << halvings}",
+            })  # fmt: skip
 
     def journal(self, records: Iterable[Record], now: float) -> list[Alert]:
         """Records of the journal after the cursor, in order."""
@@ -155,6 +175,8 @@ class Signs:
         with self._store.transaction():
             for name in self._memory:
                 self._remember(name)
+            drawn = self._watched[0][1].lot, [watched.halvings for _, watched in self._watched]
+            self._store.remember(_DRAWN, msgspec.msgpack.encode(drawn))
 
     def _say(self, alerts: list[Alert], now: float) -> list[Alert]:
         if not alerts:
@@ -171,6 +193,15 @@ class Signs:
         self._store.remember(f"signs.{name}", self._memory[name].dump())
         if name == surge.NAME:
             self._store.remember(_CURSOR, str(self.cursor).encode())
+
+    def _draw(self) -> None:
+        """One lot for all, and which part of it each watches: those of before, or new ones."""
+        lot, halvings = self._watched[0][1].lot, [0] * len(self._watched)
+        if octets := self._store.recall(_DRAWN):
+            with suppress(msgspec.DecodeError, msgspec.ValidationError):
+                lot, halvings = msgspec.msgpack.decode(octets, type=tuple[int, list[int]])
+        for (_, watched), times in zip(self._watched, halvings, strict=False):
+            watched.lot, watched.halvings = lot, times
 
     def _recall(self, name: str, sign: _Memory) -> None:
         octets = self._store.recall(f"signs.{name}")

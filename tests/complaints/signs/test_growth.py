@@ -94,14 +94,14 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     sign = made()
     for n in range(200):
         sign.see("flood", f"m{n}", 1, BEGIN)
-    assert len(sign._things["flood"].members) == 50
+    assert len(sign.things["flood"].members) == 50
     for n in range(100):
         for m in range(10):
             sign.see(f"port{n}", f"m{m}", 1, BEGIN + n)
-    assert len(sign._things) <= 30
-    assert sign._count == sum(len(thing.members) for thing in sign._things.values()) <= 300
-    assert "port99" in sign._things
-    assert "flood" not in sign._things
+    assert len(sign.things) <= 30
+    assert sign._count == sum(len(thing.members) for thing in sign.things.values()) <= 300
+    assert "port99" in sign.things
+    assert "flood" not in sign.things
     again = made()
     again.load(sign.dump())
     assert again.dump() == sign.dump()
@@ -118,3 +118,49 @@ def test_usual() -> None:
     sign.see("brand", "other", 1, BEGIN + 25 * HOUR)
     assert not sign.usual("brand", "other", BEGIN + 26 * HOUR)
     assert sign.usual("brand", "other", BEGIN + 50 * HOUR)
+
+
+def subleased(ports: int, days: int) -> tuple[Growth, list[str]]:
+    """Ports that each send one enterprise's messages in every sweep, and on the last day those of nine more; and which
+    of them were found."""
+    sign, found = made(), []
+    for step in range(days * 24):
+        for n in range(ports):
+            sign.see(f"port{n}", "own", 1, BEGIN + step * HOUR / 12)
+    at = BEGIN + days * 2 * HOUR
+    for n in range(ports):
+        found += [alert for m in range(9) if (alert := sign.see(f"port{n}", f"new{m}", 1, at)) is not None]
+    return sign, [alert.subject["thing"] for alert in found]
+
+
+def test_of_more_ports_than_can_be_remembered_a_part_is_watched_instead_of_none(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growth, "MOST_THINGS", 100)
+    sign, found = subleased(90, 14)
+    assert (sign.things.halvings, len(found)) == (0, 90)
+    sign, found = subleased(2000, 14)
+    assert sign.things.halvings >= 5
+    assert len(sign.things) <= 100
+    assert len(found) == len(set(found)) >= 15
+    assert sign._count == sum(len(thing.members) for thing in sign.things.values())
+
+
+def test_with_less_to_watch_all_of_it_is_watched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "MOST_THINGS", 100)
+    sign, _ = subleased(2000, 1)
+    assert sign.things.halvings >= 4
+    for step in range(20):
+        for n in range(20):
+            sign.see(f"other{n}", "own", 1, BEGIN + 30 * DAY + step * 301)
+    assert sign.things.halvings == 0
+    assert all(f"other{n}" in sign.things for n in range(20))
+
+
+def test_what_comes_seldom_makes_room_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "MOST_THINGS", 100)
+    sign = made()
+    for n in range(1000):
+        sign.see(f"port{n}", "own", 1, BEGIN + n * 10)
+    assert sign.things.halvings == 0
+    assert list(sign.things) == [f"port{n}" for n in range(900, 1000)]

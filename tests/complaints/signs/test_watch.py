@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from portguard.complaints.options import SignsOptions
-from portguard.complaints.signs import spread, surge, turning
+from portguard.complaints.signs import growth, spread, surge, turning
 from portguard.complaints.signs.watch import Signs
 from portguard.complaints.store import Store
 from portguard.registry.image import Image
-from portguard.sms.category import MARKETING
+from portguard.sms.category import MARKETING, NOTIFICATION
 from portguard.sms.charset import CHARSET_GBK, CHARSET_GSM7
 from tests.complaints.signs.world import BEGIN, row, violation
 
@@ -91,11 +91,39 @@ def test_memory_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> Non
     assert all(len(text.messages) <= 20 >= len(text.owners) for text in signs._spread._texts.values())
     assert len(signs._spread._keys) <= 30 * 6
     assert len(signs._surge._accounts) == 25
-    assert len(signs._turning._ports) == len(signs._turning._numbers) == 25
+    assert 0 < len(signs._turning.ports) <= 25 >= len(signs._turning.numbers) > 0
     signs.save()
     again = Signs(SignsOptions(), store)
     assert len(again._spread._texts) == 30
     assert again._turning.dump() == signs._turning.dump()
+    store.close()
+
+
+def test_of_more_than_can_be_remembered_a_part_is_watched_and_the_log_says_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(growth, "MOST_THINGS", 50)
+    monkeypatch.setattr(turning, "MOST_CHANNELS", 50)
+    signs = Signs(SignsOptions(), store)
+    rows = [row(f"a{n}", "e", f"p{n}", f"p{n}1", "h", f"s{n}", f"o{n}", NOTIFICATION, 5, "") for n in range(1000)]
+    for sweep in range(20):
+        signs.tallies(rows, BEGIN + 10 * sweep)
+    kept = set(signs._port_enterprises.things)
+    assert 5 < len(kept) <= 50
+    for sweep in range(20, 40):
+        signs.tallies(rows, BEGIN + 10 * sweep)
+    assert set(signs._port_enterprises.things) == kept
+    said = [line.__dict__["part"] for line in caplog.records if "watches a part" in line.message]
+    assert said == [f"1 in {1 << max(watched.halvings for _, watched in signs._watched)}"]
+    assert int(said[0].split()[-1]) >= 16
+    # The same ones are watched after a restart, and what comes then pushes none of them out.
+    signs.save()
+    again = Signs(SignsOptions(), store)
+    for sweep in range(40, 60):
+        again.tallies(rows, BEGIN + 10 * sweep)
+    assert set(again._port_enterprises.things) == kept
+    store.remember("signs.drawn", b"\xc1")
+    assert Signs(SignsOptions(), store)._port_enterprises.things.halvings == 0
     store.close()
 
 
