@@ -15,6 +15,6 @@ def build_revision(image: Image, options: PolicyOptions, timezone: str, country:
     return Revision(image, RuleSettings(options), timezone, country)
 
 
-def build_engine(revision: Revision, *, grants: int = 140_000, refusals: int = 20_000) -> Engine:
+def build_engine(revision: Revision, *, grants: int = 130_000, refusals: int = 20_000) -> Engine:
     """An engine that serves the revision; its clock is set by `set_clock` before the first message."""
     return Engine(revision, EngineOptions(revision.options, grants, refusals), Limits(), Counters())

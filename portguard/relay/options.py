@@ -28,7 +28,7 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     max_pdu: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 65536
     max_outstanding: Positive = 10_000
     originals: NotNegative = 100_000
-    grants: Positive = 140_000
+    grants: Positive = 130_000
     refusals: Positive = 20_000
     response_timeout: Seconds = 60.0
     unbind_timeout: Seconds = 5.0
