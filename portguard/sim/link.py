@@ -195,6 +195,9 @@ class Link(asyncio.Protocol):
         sequence = int.from_bytes(octets[12:16], "big")
         answer = self._answers.get(command_id)
         status = session.refusal(session.FROM_ESME, self.state, command_id)
+        if status == session.DROP:  # like what comes behind an unbind
+            self._stats.malformed += 1
+            return
         if answer is None or status == c.ESME_RINVCMDID:
             self._stats.malformed += 1
             self._out.append(generic_nack(c.ESME_RINVCMDID, sequence))

@@ -54,6 +54,12 @@ def said(octets: bytes, piece: int) -> bytes:
     return asyncio.run(run())
 
 
+def test_what_comes_behind_an_unbind_is_not_answered() -> None:
+    unbind = bytes.fromhex("00000010000000060000000000000002")
+    enquire = bytes.fromhex("00000010000000150000000000000003")
+    assert said(BIND + unbind, 100_000) == said(BIND + unbind + enquire, 100_000)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stream=STREAMS, bound=st.booleans(), piece=st.sampled_from([1, 7, 100_000]))
 def test_any_bytes_are_answered_or_end_their_own_link(stream: bytes, bound: bool, piece: int) -> None:
