@@ -78,7 +78,7 @@ class Watched(Kept[T]):
         """Is it among those that are watched?"""
         if self.halvings and abs(now - self._looked) >= self.lasting:
             self._looked = now
-            if sum(1 for at in self._touched.values() if now - at < self.lasting) < self.most // 4:
+            if sum(1 for at in self._touched.values() if abs(now - at) < self.lasting) < self.most // 4:
                 self.halvings -= 1
         return self._drawn(key) & ((1 << self.halvings) - 1) == 0
 
@@ -89,7 +89,8 @@ class Watched(Kept[T]):
         if len(self) <= self.most:
             return []
         oldest = next(iter(self))
-        if self.halvings < _MOST_HALVINGS and now - self._touched.get(oldest, 0.0) < self.lasting:
+        # By the clock either way: one that was set back leaves times ahead of it.
+        if self.halvings < _MOST_HALVINGS and abs(now - self._touched.get(oldest, 0.0)) < self.lasting:
             self.halvings += 1
             self._looked = now
             if gone := [name for name in self if self._drawn(name) >> (self.halvings - 1) & 1]:

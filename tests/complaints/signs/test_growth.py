@@ -164,3 +164,14 @@ def test_what_comes_seldom_makes_room_as_before(monkeypatch: pytest.MonkeyPatch)
         sign.see(f"port{n}", "own", 1, BEGIN + n * 10)
     assert sign.things.halvings == 0
     assert list(sign.things) == [f"port{n}" for n in range(900, 1000)]
+
+
+def test_a_clock_that_is_set_back_leaves_all_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "MOST_THINGS", 100)
+    sign = made()
+    for n in range(100):
+        sign.see(f"early{n}", "own", 1, BEGIN + n * 10)
+    for n in range(300):
+        sign.see(f"late{n}", "own", 1, BEGIN - DAY + n * 10)
+    assert sign.things.halvings == 0
+    assert list(sign.things) == [f"late{n}" for n in range(200, 300)]
