@@ -20,7 +20,7 @@ from portguard.daemon.control import ControlError, ask
 @click.option("--dry-run", is_flag=True, help="Change nothing: show what would change, for recent traffic too.")
 @click.option(
     "--messages", type=click.IntRange(0, 1_000_000), default=100_000, show_default=True,
-    help="With --dry-run, so many recent messages are judged.",
+    help="With --dry-run, so many recent messages are judged; of fast traffic only a part is kept for it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the proxy's answer as an object.")
 def reload(config: Path, dry_run: bool, messages: int, as_json: bool) -> None:
