@@ -31,7 +31,7 @@ from portguard.evidence.traffic_file import TrafficError
 from portguard.policy.restraint import Restraint
 from portguard.policy.tally import TallyRow
 from portguard.registry.formats import RawRow
-from portguard.registry.image import Image
+from portguard.registry.image import Image, ImageError
 from portguard.registry.problems import Problem
 from portguard.settings.schema import Settings
 
@@ -143,7 +143,7 @@ class Complaints:
         except Exception as error:
             if name not in self._failing:
                 # What a disk does needs no traceback; anything else is a fault of ours.
-                known = isinstance(error, ComplaintsError | TrafficError | StateError | OSError)
+                known = isinstance(error, ComplaintsError | TrafficError | StateError | ImageError | OSError)
                 log.error("a job on complaints failed", exc_info=not known, extra={"job": name, "reason": str(error)})
                 self._alert("complaints_failing", "critical", f"A job on complaints and traffic ({name}) fails and is "
                             f"tried again: {error}", {"job": name, "reason": str(error)})  # fmt: skip

@@ -172,6 +172,7 @@ def test_full_disk_at_a_reload(smsc: NodeSmsc, make_daemon: MakeDaemon, small_di
     (small_disk / "filler").unlink()
     assert run_portguard("reload", "-c", str(daemon.settings), folder=daemon.folder).returncode == 0
     assert daemon.revision() != revision
+    daemon.stop()  # before its disk is taken away
 
 
 def _fill(disk: Path) -> None:
