@@ -137,7 +137,9 @@ def traffic(path: str, shape: Shape, how: str) -> dict[str, float]:
     measured = [asked.draw(50_000) for _ in range(MESSAGES // 50_000)]
     before = private_mb()
     limits = LimitsOptions()
-    engine = build_engine(revision(path), grants=limits.grants, refusals=limits.refusals)
+    engine = build_engine(
+        revision(path), answers=limits.answers, grants=limits.grants, refusals=limits.refusals
+    )
     engine.set_clock(at, at)
     engine.present = at
     for messages in warm_up:

@@ -38,6 +38,7 @@ CHUNKS = (1, 10, 100, 100)
 MIXES = ("clean", "clean", "load", "day")
 # Of messages, how many name somebody; of chunks, how many bring a subscriber's message.
 NAMED, REPLIES = 0.2, 0.05
+EXTENDED, EXTENSIONS = 0.3, 1000  # from one of so many numbers under the account's own
 GAP_SECONDS = 1.0  # between chunks: few are beyond an account's rate
 
 
@@ -92,15 +93,19 @@ def requests(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def another(message: Message) -> Message:
-    """The same with other digits in its text and to another subscriber, and sometimes to one who is named."""
+    """The same with other digits in its text and to another subscriber, sometimes to one who is named, and sometimes
+    from a longer number."""
     if message.body is not None:
         return message
     text = re.sub(r"\d{4,}", lambda found: "".join(random.choices("0123456789", k=len(found[0]))), message.text)
     if random.random() < NAMED:
         name = random.choice("王李张刘陈杨赵黄周吴") + chr(0x4E00 + random.randrange(2000))
         text = text.replace("】", f"】{name}您好，", 1)
-    address = message.destination_addr
-    return replace(message, text=text, destination_addr=f"{address[:-4]}{random.randrange(10000):04}")
+    source, address = message.source_addr, message.destination_addr
+    if random.random() < EXTENDED and len(source) <= 12:
+        source += f"{random.randrange(EXTENSIONS):03}"
+    address = f"{address[:-4]}{random.randrange(10000):04}"
+    return replace(message, text=text, source_addr=source, destination_addr=address)
 
 
 def chunks(count: int) -> Iterator[tuple[str, list[Message]]]:

@@ -15,7 +15,7 @@ TALLY_SECONDS: Final = 10.0
 # What is tallied at the most between two sweeps.
 MOST_TALLIES: Final = 100_000
 # Told at once, in a tenth of a millisecond, in which no message passes.
-AT_ONCE: Final = 200
+AT_ONCE: Final = 100
 # Between two parts. Of many rows the parts come closer, but still take this share of the time until the next sweep:
 # told as fast as they go, they would keep the main process at work for seconds, and it then does nothing else.
 BETWEEN_SECONDS: Final = 0.05

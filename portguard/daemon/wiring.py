@@ -35,7 +35,9 @@ def revision_of(image: Image, settings: Settings) -> Revision:
 
 def relay_of(revision: Revision, settings: Settings, discard_key: bytes) -> Relay:
     """A relay that judges under this revision."""
-    engine = build_engine(revision, grants=settings.limits.grants, refusals=settings.limits.refusals)
+    engine = build_engine(
+        revision, answers=settings.limits.answers, grants=settings.limits.grants, refusals=settings.limits.refusals
+    )
     options = RelayOptions(
         settings.limits,
         bind_timeout=settings.listen.bind_timeout,

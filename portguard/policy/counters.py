@@ -7,6 +7,7 @@ have been used since the last sweep; *Records*, violations on their way to the j
 Compiled. Knows nothing of Prometheus, files or sockets.
 """
 
+from codecs import utf_16_be_decode
 from typing import Final
 
 from librt.strings import BytesWriter, write_f64_le, write_i16_le, write_i32_le, write_i64_le
@@ -18,6 +19,10 @@ from portguard.policy.record import HEAD_OCTETS
 
 _CATEGORIES: Final = 5
 _ACTIONS: Final = 5
+# A link to a tally: bits of its place among those that were touched, and above them of how many sweeps there had been.
+_SLOT_BITS: Final = 17
+_SLOT: Final = 0x1FFFF
+_SWEEPS: Final = 0xFFFFFF
 
 
 class Histogram:
@@ -78,7 +83,9 @@ def label(
 
     By hand (msgpack: fixarray, str, uint), since a sender may need a new one with every message.
     """
-    return _labelled(label_head(account, enterprise), port, number, holder, signature, owner, charset)
+    return _labelled(
+        label_head(account, enterprise), port.encode(), number.encode(), holder, signature, owner, charset
+    )
 
 
 def label_head(account: str, enterprise: str) -> bytes:
@@ -90,16 +97,23 @@ def label_head(account: str, enterprise: str) -> bytes:
     return b.getvalue()
 
 
-def _labelled(head: bytes, port: str, number: str, holder: str, signature: str, owner: str, charset: i64) -> bytes:
+def _labelled(
+    head: bytes, port: bytes, number: bytes, holder: str, signature: str, owner: str, charset: i64
+) -> bytes:
     b = BytesWriter()
     b.write(head)
-    _pack_text(b, port)
-    _pack_text(b, number)
+    _pack(b, port)
+    _pack(b, number)
     _pack_text(b, holder)
     _pack(b, signature[:256].encode("utf-8", "replace"))
     _pack_text(b, owner)
     b.append(u8(charset))
     return b.getvalue()
+
+
+def _written(octets: bytes) -> bytes:
+    """The octets of an address as text."""
+    return octets if octets.isascii() else octets.decode("latin-1").encode()
 
 
 def _pack_text(b: BytesWriter, text: str) -> None:
@@ -122,8 +136,9 @@ def label_of(a: Account, port: PortGrant, grant: Grant) -> bytes:
     """The label of an account's grant on a number, made once."""
     if len(grant.label) == 0:
         grant.label = _labelled(
-            head_of(a), port.port, port.number, port.holder, grant.signature, grant.owner(), a.charset
-        )
+            head_of(a), _written(port.source[: port.digits]), _written(port.source), port.holder, grant.signature,
+            grant.owner(), a.charset,
+        )  # fmt: skip
     return grant.label
 
 
@@ -146,18 +161,25 @@ def with_number(found: bytes, a: Account, number: str) -> bytes:
 
 
 def tally_of(a: Account, port: PortGrant, grant: Grant, index: i64) -> Tally:
-    """The grant's tally for this kind of content, which becomes the one that is looked at first."""
-    for tally in grant.tallies:
+    """The grant's tally for this kind of content."""
+    first = tally = grant.tally
+    while tally is not NO_TALLY:
         if tally.index == index:
-            grant.tally = tally
             return tally
-    tally = Tally(label_of(a, port, grant), index)
-    if grant.tally is not NO_TALLY:
-        if len(grant.tallies) == 0:
-            grant.tallies = [grant.tally]
-        grant.tallies.append(tally)
-    grant.tally = tally
-    return tally
+        tally = tally.others
+    if first is NO_TALLY:
+        made = grant.tally = Tally(index, NO_TALLY)
+    else:
+        made = Tally(index, first.others)
+        first.others = made
+    made.head = head_of(a)
+    made.charset = a.charset
+    made.number = port.source
+    made.digits = port.digits
+    made.holder = port.holder
+    made.name = grant.name
+    made.owner = grant.owner()
+    return made
 
 
 class Tallies:
@@ -167,6 +189,7 @@ class Tallies:
     def __init__(self, most: i64) -> None:
         self.most = most
         self.lost: i64 = 0
+        self.sweeps: i64 = 1
         self.touched: list[Tally] = []
         self.leaving: list[Tally] = []
 
@@ -179,11 +202,30 @@ class Tallies:
         tally.sample = sample
         self.touched.append(tally)
 
+    def full(self) -> bool:
+        """True when no other tally can be touched."""
+        return len(self.touched) >= self.most
+
+    def link(self) -> i64:
+        """A link to the tally that was touched last, good until the next sweep; 0 is none."""
+        slot: i64 = len(self.touched) - 1
+        if slot > _SLOT:
+            return 0
+        return (self.sweeps & _SWEEPS) << _SLOT_BITS | slot
+
+    def linked(self, link: i64) -> Tally:
+        """The tally of a link, NO_TALLY where it has been swept."""
+        slot: i64 = link & _SLOT
+        if link >> _SLOT_BITS != self.sweeps & _SWEEPS or slot >= len(self.touched):
+            return NO_TALLY
+        return self.touched[slot]
+
     def sweep(self) -> None:
         """Begin a sweep: what is touched until now leaves by `take`. A sweep that is still under way goes on first."""
         if len(self.leaving) == 0:
             self.leaving = self.touched
             self.touched = []
+            self.sweeps += 1
 
     def take(self, most: i64) -> list[tuple[bytes, int, int, int, int, int, int, bytes]]:
         """Up to `most` rows of the sweep, for `policy.tally.rows`: (label, content, submitted, refused, tagged,
@@ -191,8 +233,12 @@ class Tallies:
         rows: list[tuple[bytes, int, int, int, int, int, int, bytes]] = []
         while len(self.leaving) > 0 and len(rows) < most:
             t = self.leaving.pop()
+            label = _labelled(
+                t.head, _written(t.number[: t.digits]), _written(t.number), t.holder,
+                utf_16_be_decode(t.name, "surrogatepass", True)[0], t.owner, t.charset,
+            )  # fmt: skip
             rows.append((
-                t.label, int(t.index), int(t.submitted), int(t.refused), int(t.tagged), int(t.delivered),
+                label, int(t.index), int(t.submitted), int(t.refused), int(t.tagged), int(t.delivered),
                 int(t.failed), t.sample,
             ))
             t.submitted = 0

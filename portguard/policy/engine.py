@@ -14,7 +14,7 @@ from mypy_extensions import i64
 
 from portguard.policy import grant as rule
 from portguard.policy.counters import Counters, label, label_of, tally_of, with_number
-from portguard.policy.grant import NO_GRANT, Account, ordinal
+from portguard.policy.grant import NO_GRANT, NO_TALLY, Account, ordinal
 from portguard.policy.known import UNKNOWN_TEXT
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions
@@ -61,17 +61,32 @@ class Engine(Recall):
         if known is not UNKNOWN_TEXT:
             hits |= self.recalled(a, s, known)
         else:
-            hits |= self.numbered(a, s, buf)
-            found = self.worded(a, s, buf)
-            if found < 0:
-                hits |= self.decoded(a, s, buf)
-                found = self.read(a, s)
-                self.remember(a, s, buf, found)
-            hits |= found
+            hits |= self.unknown_text(a, s, buf)
         action = self.verdict(a, s, buf, hits)
         if known is not UNKNOWN_TEXT:
-            known.tally = self.grant.tally
+            known.tally = self.tally
+        elif self.answered:
+            self.answers.note(self.link)
         return action
+
+    def unknown_text(self, a: Account, s: Scan, buf: bytes) -> i64:
+        """The hits of number and body where the number has not sent the text before."""
+        self.tally = NO_TALLY
+        wording = self.wording(s, buf)
+        hits: i64 = 0
+        found: i64 = -1
+        if wording is not UNKNOWN_TEXT and self.answer(a, s, buf):
+            hits = self.typed(a, s) | self.port.hits
+            found = self.worded(a, s, buf, wording)
+        else:
+            hits = self.numbered(a, s, buf)
+            if wording is not UNKNOWN_TEXT and self.asked(a, s, buf):
+                found = self.worded(a, s, buf, wording)
+        if found < 0:
+            hits |= self.decoded(a, s, buf)
+            found = self.read(a, s)
+            self.remember(a, s, buf, found)
+        return hits | found
 
     def judge_text(self, a: Account, s: Scan, buf: bytes, hits: i64, raw: bytes, readable: bool, partial: bool) -> i64:
         """The verdict on a part for the text of its message: `raw` (UTF-16BE) of all parts so far, `partial` while some
@@ -100,7 +115,7 @@ class Engine(Recall):
             hits |= self.recipient(a, buf, s.dest_start, s.dest_end, s.dest_ton)
         grant = self.grant
         if grant.braking != self.brakes.changes:
-            self.brakes.fit(grant, self.port.number, self.port.digits)
+            self.brakes.fit(grant, self.port.source, self.port.digits)
         if len(grant.brakes) > 0:
             # Only what nothing else stops uses a throttle's rate up, and only once.
             spends = not self.partial and not self.charged and hits & a.on & a.stop & ~self.soft == 0
@@ -217,15 +232,20 @@ class Engine(Recall):
         self.counters.count(action, self.rule, self.category)
         if self.tallies.most == 0:
             return
-        tally = self.grant.tally
+        tally = self.tally
         if tally.index != self.index:
-            tally = tally_of(a, self.port, self.grant, self.index)
+            if self.answered and self.grant.tally is NO_TALLY and self.tallies.full():
+                self.tallies.lost += 1  # and none is made for nothing
+                return
+            tally = self.tally = tally_of(a, self.port, self.grant, self.index)
         if not tally.touched:
             # Only of what may be marketing does anybody look at the text.
             sample = b""
             if self.category == MARKETING or self.category == UNKNOWN:
                 sample = buf[s.start : s.end]
             self.tallies.touch(tally, sample)
+            if self.answered and tally is self.grant.tally and tally.touched:
+                self.link = self.tallies.link()
         # No conditional expressions of numbers here or where else every message comes by: compiled, both sides of one
         # are made objects.
         destinations: i64 = s.destinations
@@ -278,6 +298,7 @@ class Engine(Recall):
         self.soft = 0
         self.readable = False
         self.grant = NO_GRANT
+        self.tally = NO_TALLY
         self.category = 0
         self.industry = 0
         self.uses.clear()

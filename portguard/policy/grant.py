@@ -9,12 +9,12 @@ put on a port or a signature.
 Compiled. Knows nothing of the registry's storage: `revision` fills these in.
 """
 
-from codecs import utf_16_be_decode
+from codecs import utf_16_be_decode, utf_16_be_encode
 from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
-from portguard.policy.terms import EVERYTHING, NO_REGIONS, NOTHING, Scope, Use
+from portguard.policy.terms import EVERYTHING, NO_REGIONS, NOTHING, Bucket, Scope, Use
 from portguard.sms.template import Templates
 
 # One bit a rule, in the order of judgement; a test holds them against the catalogue.
@@ -68,11 +68,13 @@ FOREVER: Final = 4611686018427387904.0
 @mypyc_attr(acyclic=True)
 class Tally:
     """Messages of one grant and one kind of content (category * 16 + industry) since the last sweep, in recipients;
-    `label` names the grant (`policy.record`), `sample` is the first PDU since then."""
+    `sample` is the first PDU since then. `others` begins the tallies of its other kinds of content, NO_TALLY where
+    there are none. Its label (`policy.record`) is made when it is told: `head` begins it, then come port and number,
+    holder, name (UTF-16BE) and owner."""
 
-    def __init__(self, label: bytes, index: i64) -> None:
-        self.label = label
+    def __init__(self, index: i64, others: "Tally | None") -> None:
         self.index = index
+        self.others = self if others is None else others
         self.touched = False
         self.submitted: i64 = 0
         self.refused: i64 = 0
@@ -80,9 +82,16 @@ class Tally:
         self.delivered: i64 = 0
         self.failed: i64 = 0
         self.sample = b""
+        self.head = b""
+        self.charset: i64 = 0
+        self.number = b""
+        self.digits: i64 = 0
+        self.holder = ""
+        self.name = b""
+        self.owner = ""
 
 
-NO_TALLY: Final = Tally(b"", -1)
+NO_TALLY: Final = Tally(-1, None)
 
 BRAKE_TAG: Final = 1
 BRAKE_THROTTLE: Final = 2
@@ -116,9 +125,8 @@ class Brake:
         return True
 
 
-_NO_BRAKES: Final[list[Brake]] = []
-_NO_TALLIES: Final[list[Tally]] = []
-_NO_USES: Final[list[Use]] = []
+NO_BRAKES: Final[list[Brake]] = []
+NO_USES: Final[list[Use]] = []
 
 
 # Hundreds of thousands of them are kept: none holds what could refer back to it, so the garbage collector walks none,
@@ -138,7 +146,7 @@ class Grant:
         self.used = False
         self.scopes: tuple[Scope, ...] = ()
         # Of each scope what was counted against its cap on the day it was last asked about; none while no cap was.
-        self.uses = _NO_USES
+        self.uses = NO_USES
         # Categories that some scope without region, hours or cap permits: nothing is left to judge for those.
         self.plain = NOTHING
         self.limited = False
@@ -147,12 +155,11 @@ class Grant:
         # By category: does the signature have templates for it?
         self.templated = b"\0" * 5
         self.detail: object = None
-        # Of the content that came last; `tallies` has all where there are two kinds or more.
+        # Of one kind of content; those of others are behind it.
         self.tally = NO_TALLY
-        self.tallies = _NO_TALLIES
         self.label = b""
         # As of the engine's `braking`.
-        self.brakes = _NO_BRAKES
+        self.brakes = NO_BRAKES
         self.braking: i64 = 0
 
     @property
@@ -183,8 +190,10 @@ class Brakes:
     """Every restraint in force (rules 500 and 501), by name; `changes` counts how often they became others."""
 
     def __init__(self) -> None:
-        self.ports: dict[str, Brake] = {}
-        self.signatures: dict[str, Brake] = {}
+        # By the octets of the number, and by those of the signature in UTF-16BE.
+        self.ports: dict[bytes, Brake] = {}
+        self.signatures: dict[bytes, Brake] = {}
+        self.lengths: list[int] = []
         self.changes: i64 = 0
         # What the last judgement only tags.
         self.soft: i64 = 0
@@ -192,35 +201,38 @@ class Brakes:
     def put(self, restraints: list[tuple[str, str, int, int, float]]) -> None:
         """These and no others: (port or signature, its name, level, messages a minute, until). A throttle that stays
         keeps its count."""
-        ports: dict[str, Brake] = {}
-        signatures: dict[str, Brake] = {}
+        ports: dict[bytes, Brake] = {}
+        signatures: dict[bytes, Brake] = {}
         for kind, name, level, per_minute, until in restraints:
-            brake = (self.ports if kind == "port" else self.signatures).get(name)
+            key = name.encode("latin-1", "replace") if kind == "port" else utf_16_be_encode(name, "surrogatepass")[0]
+            brake = (self.ports if kind == "port" else self.signatures).get(key)
             if brake is None or brake.level != level or brake.per_minute != per_minute:
                 brake = Brake(level, per_minute, until)
             brake.until = until
-            if kind == "port":
-                ports[name] = brake
-            else:
-                signatures[name] = brake
+            (ports if kind == "port" else signatures)[key] = brake
         self.ports = ports
         self.signatures = signatures
+        self.lengths = sorted({len(port) for port in ports})
         self.changes += 1
 
-    def fit(self, grant: "Grant", number: str, registered: i64) -> None:
+    def fit(self, grant: "Grant", number: bytes, registered: i64) -> None:
         """Leave in the grant what holds back its signature, and the number or what it begins with; a number has nothing
         to do with ports shorter than its own, of `registered` digits: it is carved out of them."""
+        grant.brakes = NO_BRAKES
+        grant.braking = self.changes
+        if len(self.signatures) == 0 and len(self.lengths) == 0:
+            return
         found: list[Brake] = []
-        brake = self.signatures.get(grant.signature)
+        brake = self.signatures.get(grant.name)
         if brake is not None:
             found.append(brake)
-        if len(self.ports) > 0:
-            for length in range(registered, len(number) + 1):
+        for length in self.lengths:
+            if registered <= length <= len(number):
                 brake = self.ports.get(number[:length])
                 if brake is not None:
                     found.append(brake)
-        grant.brakes = found if len(found) > 0 else _NO_BRAKES
-        grant.braking = self.changes
+        if len(found) > 0:
+            grant.brakes = found
 
     def judge(self, brakes: list[Brake], messages: i64, at: float) -> i64:
         """The hits of 500 and 501 at epoch second `at`; `messages` use a throttle's rate up, 0 when others stop them
@@ -317,33 +329,6 @@ class PortGrant:
 NO_PORT: Final = PortGrant(0, 1.0, 0.0, b"")
 
 
-class Bucket:
-    """A token bucket of one second's worth: `tps` messages a second, monotonic time. Survives reloads."""
-
-    def __init__(self) -> None:
-        self.tokens = 0.0
-        self.updated = -1.0
-
-    def take(self, tps: i64, now: float) -> bool:
-        """One message at `now`; False when the rate is exceeded."""
-        rate = float(tps)
-        if self.updated < 0.0:
-            tokens = rate
-        else:
-            tokens = self.tokens
-            # Never backward: a file of messages (`inspect`) need not be in the order of time.
-            if now > self.updated:
-                tokens += (now - self.updated) * rate
-            if tokens > rate:
-                tokens = rate
-        self.updated = now
-        if tokens < 1.0:
-            self.tokens = tokens
-            return False
-        self.tokens = tokens - 1.0
-        return True
-
-
 class Account:
     """An ESME login under one revision; `on`, `stop`, `discard`, `tag` and `would_*` are its rule settings as masks."""
 
@@ -355,6 +340,8 @@ class Account:
         self.hits: i64 = 0
         self.charset: i64 = 0
         self.binary = False
+        # A number of its own among all accounts that one engine has known, 0 for none.
+        self.place: i64 = 0
         self.tps: i64 = 0
         self.max_binds: i64 = 0
         self.networks: list[str] = []

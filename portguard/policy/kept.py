@@ -202,3 +202,9 @@ def bcd(digits: i64) -> i64:
     pairs = (pairs | pairs >> 4) & 0x00FF00FF00FF00FF
     pairs = (pairs | pairs >> 8) & 0x0000FFFF0000FFFF
     return (pairs | pairs >> 16) & 0xFFFFFFFF
+
+
+def stirred(found: i64, octets: i64) -> i64:
+    """41 bits of `found` and `octets`."""
+    found = ((found ^ octets >> 28) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
+    return ((found ^ octets & 0xFFFFFFF) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF

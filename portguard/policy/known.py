@@ -18,7 +18,8 @@ from librt.strings import read_i16_be, read_i64_be
 from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr
 
-from portguard.policy.grant import NO_GRANT, NO_PORT, NO_TALLY, Account, Bucket
+from portguard.policy.grant import NO_GRANT, NO_PORT, NO_TALLY, Account
+from portguard.policy.terms import Bucket
 from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, word_table
 from portguard.sms.lexicon import NUMBER, Lexicon
 from portguard.sms.text import CLOSE, OPEN, stands_at
@@ -78,14 +79,15 @@ UNKNOWN_TEXT: Final = Known()
 
 
 class KnownTexts:
-    """Up to `most` known texts; a power of two. A text is remembered when its look comes a second time: many come once.
-    What was found about them was found with the words of `lexicon`."""
+    """Up to `most` known texts; a power of two. A text is remembered when its look comes again, with no other of its
+    slot in between: many come once. What was found about them was found with the words of `lexicon`."""
 
     def __init__(self, most: i64, lexicon: Lexicon) -> None:
         self._mask: i64 = most - 1
         self._slots: list[Known] = [UNKNOWN_TEXT] * int(most)
-        # Two of each slot, of 31 bits, -1 is none: the look of the text that is known, and the last that was not. So it
-        # costs one line of memory to see that a text is not known, and to note that it came.
+        # Two of each slot, of 31 bits, -1 is none: the look of the text that is known, and the last that was not, with
+        # how often it came in the bits that the slot says, too. So it costs one line of memory to see that a text is
+        # not known, and to note that it came.
         self._looks: vec[i32] = vec[i32]([-1] * (2 * int(most)))
         self._look: i64 = -1
         # Is the text that was found last known but for a name?
@@ -204,14 +206,20 @@ class KnownTexts:
             return GAP
         return -1
 
-    def put(self, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64) -> Known:
+    def put(
+        self, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64, after: i64 = 1
+    ) -> Known:
         """A place for what was found about the text that was asked for last, in which all but account, number and text
-        is still to be filled in; UNKNOWN_TEXT when it is none to remember."""
+        is still to be filled in; UNKNOWN_TEXT when it is none to remember, or came no more than `after` times (1 to 7)
+        before."""
         if self._look < 0:
             return UNKNOWN_TEXT
         slot: i64 = self._look & self._mask
-        if i64(self._looks[2 * slot + 1]) != self._look:
-            self._looks[2 * slot + 1] = i32(self._look)
+        came: i64 = i64(self._looks[2 * slot + 1])
+        if came >> 3 != self._look >> 3:
+            came = self._look >> 3 << 3
+        if came & 7 < after:
+            self._looks[2 * slot + 1] = i32(came + 1)
             return UNKNOWN_TEXT
         self._looks[2 * slot] = i32(self._look)
         known = self._slots[slot]

@@ -13,8 +13,7 @@ from librt.strings import BytesWriter
 from librt.vecs import vec
 from mypy_extensions import i64, mypyc_attr, u8
 
-from portguard.policy.grant import Bucket
-from portguard.policy.terms import Use
+from portguard.policy.terms import Bucket, Use
 
 # Windows of subscribers in each of two generations: some 90 MB at the most for each length, and only where 308 is on.
 _WINDOWS_KEPT: Final = 3_000_000
@@ -203,11 +202,13 @@ class Limits:
         self.shared = False
         self.untold: list[Reached] = []
 
-    def bucket(self, system_id: str) -> Bucket:
-        """The account's bucket, the same one under every revision."""
+    def bucket(self, system_id: str, on_file: bool = True) -> Bucket:
+        """The account's bucket, the same one under every revision. Whoever is not on file leaves nothing behind."""
         found = self.buckets.get(system_id)
         if found is None:
-            found = self.buckets[system_id] = Bucket()
+            found = Bucket()
+            if on_file:
+                self.buckets[system_id] = found
         return found
 
     def use(self, key: bytes, day: i64) -> Use:

@@ -1,21 +1,20 @@
 """What the registry says of a number, a signature and a recipient, from memory: grants keyed by raw bytes.
 
-Nouns: `EngineOptions`, the settings the path looks at; `Lookup`, the bounded caches of one engine. Refusals are kept
-apart from permissions, so that a sender of junk cannot push out what is permitted.
+Nouns: `EngineOptions`, the settings the path looks at; `Lookup`, the bounded caches of one engine: most answers are
+rows (`answers`), the others objects (`kept`). Refusals are kept apart from permissions, so that a sender of junk cannot
+push out what is permitted.
 
 Compiled; base of `engine.Engine`.
 """
 
 from typing import Final
 
-from librt.strings import BytesWriter, read_i16_be, write_i16_be
-from mypy_extensions import i16, i64
+from mypy_extensions import i64
 
+from portguard.policy.answers import Answers
 from portguard.policy.counters import Counters, Records, Tallies
 from portguard.policy.grant import (
     HIT_100,
-    HIT_201,
-    HIT_204,
     HIT_302,
     HIT_303,
     HIT_304,
@@ -26,10 +25,10 @@ from portguard.policy.grant import (
     HIT_601,
     NO_GRANT,
     NO_PORT,
+    NO_TALLY,
     PORT_REFUSALS,
     Account,
     Brakes,
-    Grant,
     PortGrant,
 )
 from portguard.policy.kept import Kept, Regions, digits_of, usual_mobile
@@ -38,13 +37,13 @@ from portguard.policy.limits import NO_LIMITS, FrequencyLimits, Limits, Reached,
 from portguard.policy.options import PolicyOptions
 from portguard.policy.reasons import ACTION_BY_NAME
 from portguard.policy.revision import MAX_DIGITS, Revision
-from portguard.policy.terms import EVERYTHING, NO_USE, Use, in_hours, quota_key
+from portguard.policy.terms import NO_USE, Use, in_hours, quota_key
 from portguard.registry.hours import parse_hours
 from portguard.registry.reader import Reader
 from portguard.sms.canonical import fold_table
 from portguard.sms.category import CATEGORY_NAMES, MARKETING
 from portguard.sms.lexicon import Lexicon
-from portguard.sms.text import Text, is_common
+from portguard.sms.text import Text
 
 SECONDS_A_DAY: Final = 86400.0
 
@@ -53,10 +52,10 @@ LEAVING: Final = 3
 
 
 class EngineOptions:
-    """The settings the path looks at, copied once out of `[policy]`. `grants` and `refusals` bound what is kept of the
-    registry's answers."""
+    """The settings the path looks at, copied once out of `[policy]`. `answers`, `grants` and `refusals` bound what is
+    kept of the registry's answers."""
 
-    def __init__(self, options: PolicyOptions, grants: int, refusals: int) -> None:
+    def __init__(self, options: PolicyOptions, answers: int, grants: int, refusals: int) -> None:
         self.head_only = options.signature_position == "head"
         self.disguise_own_tag = options.disguise_own == "tag"
         self.unknown_category: i64 = ACTION_BY_NAME[options.unknown_category]
@@ -72,6 +71,7 @@ class EngineOptions:
             CATEGORY_NAMES.index(name): (limit.minute, limit.hour, limit.day)
             for name, limit in options.frequency.items()
         }
+        self.answers: i64 = answers
         self.grants: i64 = grants
         self.refusals: i64 = refusals
         self.errors_a_minute: i64 = options.on_error_limit
@@ -88,10 +88,14 @@ class Lookup:
         self.limits = limits
         self.counters = counters
         self.accounts: dict[str, Account] = {}
+        # How many there have been under all revisions.
+        self.accounts_known: i64 = 0
         self.kept = Kept(options.grants, False)
         self.kept_refusals = Kept(options.refusals, True)
+        self.answers = Answers(options.answers)
         # Of revisions that serve no more, to be given up a few at a time.
         self.leaving: list[Kept] = []
+        self.leaving_answers: list[Answers] = []
         self.skew = 0.0
         self.utc_offset = 0.0
         # The time of the present message (epoch seconds), and its soft hits: those a setting turns into a tag.
@@ -101,6 +105,10 @@ class Lookup:
         self.text = Text()
         self.port = NO_PORT
         self.grant = NO_GRANT
+        self.tally = NO_TALLY
+        # Were port and grant read out of a row? Then the link to its tally.
+        self.answered = False
+        self.link: i64 = 0
         self.since = self.until = 0.0
         self.index: i64 = 0
         # The local day (since the epoch) and minute of the time of judgement, and the present minute they hold for.
@@ -145,18 +153,24 @@ class Lookup:
         del self.leaving[: -2 * LEAVING]
         self.kept = Kept(self.options.grants, False)
         self.kept_refusals = Kept(self.options.refusals, True)
+        self.leaving_answers.append(self.answers)
+        del self.leaving_answers[:-LEAVING]
+        self.answers = Answers(self.options.answers)
 
     def shed(self, count: i64) -> None:
         """Give up so many answers of revisions that serve no more: all at once, that would hold up messages."""
         if len(self.leaving) > 0 and not self.leaving[-1].shed(count):
             self.leaving.pop()
+        if len(self.leaving_answers) > 0 and not self.leaving_answers[-1].shed(count):
+            self.leaving_answers.pop()
 
     def refit(self, wall: float) -> bool:
         """Take the settings of the profile that covers `wall`; True when they changed, and accounts must be asked for
         again."""
         if not self.revision.refit(wall):
             return False
-        self.options = EngineOptions(self.revision.options, int(self.options.grants), int(self.options.refusals))
+        o = self.options
+        self.options = EngineOptions(self.revision.options, int(o.answers), int(o.grants), int(o.refusals))
         return True
 
     def set_clock(self, now: float, wall: float) -> None:
@@ -174,6 +188,8 @@ class Lookup:
             if not found.active:
                 found.hits |= HIT_601
             if found.known:
+                self.accounts_known += 1
+                found.place = self.accounts_known
                 self.accounts[system_id] = found
         return found
 
@@ -220,38 +236,6 @@ class Lookup:
     def scheduled(self, at: float) -> bool:
         """True for a verdict about another time: kept, those would push the present out of the caches."""
         return self.present != at
-
-    # ---- the signature
-
-    def is_nobodys(self, key: bytes, text: str) -> bool:
-        """Is a signature that is not on file surely like none that is? Of common hanzi, ASCII letters and digits this
-        can be told here. `key` is `text` in UTF-16BE."""
-        size: i64 = len(key)
-        if self.noting or size == 0 or size > 64:
-            return False
-        folded = BytesWriter()
-        pos: i64 = 0
-        while pos < size:
-            unit: i64 = i64(read_i16_be(key, pos)) & 0xFFFF
-            into: i64 = i64(read_i16_be(self.folds, unit * 2))
-            if not (is_common(unit) and is_common(into & 0xFFFF)):
-                return False
-            write_i16_be(folded, i16(into))
-            pos += 2
-        own = folded.getvalue()
-        return not self.reader.is_canonical(text) and (
-            own == key or not self.reader.resembles(own.decode("utf-16-be"))
-        )
-
-    def nobodys(self, port: PortGrant, key: bytes, text: str) -> Grant:
-        """What `Revision.signature` says of such a one."""
-        hits: i64 = HIT_204 if self.known_signatures else 0
-        if not self.options.shortest <= len(text) <= self.options.longest or text.isdecimal():
-            hits |= HIT_201
-        grant = Grant(hits, port.since, port.until, key, ())
-        if not self.known_signatures:
-            grant.plain = EVERYTHING
-        return grant
 
     # ---- the recipient
 
@@ -347,6 +331,8 @@ class Lookup:
         recipient will be counted."""
         grant = self.grant
         scope = grant.scopes[place]
+        if len(grant.uses) == 0 and self.answered:
+            grant.uses = self.answers.uses()
         if len(grant.uses) == 0:
             grant.uses = [NO_USE] * len(grant.scopes)
         use = grant.uses[place]

@@ -11,15 +11,17 @@ Compiled; base of `recall.Recall`: a text that came before is not read again.
 from codecs import utf_16_be_decode, utf_16_be_encode
 from typing import Final
 
-from mypy_extensions import i64
+from librt.strings import BytesWriter, read_i16_be, write_i16_be
+from mypy_extensions import i16, i64
 
 from portguard.policy import grant as rule
 from portguard.policy.counters import Counters
-from portguard.policy.grant import NO_GRANT, Account, Grant, PortGrant
+from portguard.policy.grant import NO_GRANT, NO_TALLY, Account, Grant, PortGrant
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions, Lookup
 from portguard.policy.revision import Revision
 from portguard.policy.schedule import delivery
+from portguard.policy.terms import EVERYTHING
 from portguard.smpp.constants import ESM_UDHI, ESME_ROK, TON_ALPHANUMERIC
 from portguard.smpp.scan import Scan
 from portguard.sms.category import MARKETING
@@ -27,7 +29,7 @@ from portguard.sms.charset import ascii_brackets, decode, is_binary
 from portguard.sms.optout import tells_how_to_refuse
 from portguard.sms.template import content_of
 from portguard.sms.template_plain import UNFIT, UNSURE, PlainTemplates
-from portguard.sms.text import holds_usual_hint, plain_utf16
+from portguard.sms.text import holds_usual_hint, is_common, plain_utf16
 from portguard.sms.udh import AMBIGUOUS, UNREAD, doubt_of, udh_length
 
 UCS2: Final = 8
@@ -54,6 +56,7 @@ class Reading(Lookup):
     def timed(self, s: Scan, buf: bytes, now: float) -> bool:
         """Begin with a PDU: when will it be delivered? False, and `status`, when its times cannot be used."""
         self.soft = 0
+        self.answered = False
         if len(self.uses) > 0:
             self.uses.clear()
         if len(self.refused) > 0 or len(self.reached) > 0:
@@ -142,6 +145,7 @@ class Reading(Lookup):
 
     def read(self, a: Account, s: Scan) -> i64:
         """What the loaded text says: whose signature it bears, and what kind of content it is."""
+        self.tally = NO_TALLY
         if not self.readable:
             self.grant = self.port.unsigned()
             self.index = 0
@@ -270,6 +274,36 @@ class Reading(Lookup):
             self.since = grant.since
         if grant.until < self.until:
             self.until = grant.until
+
+    def is_nobodys(self, key: bytes, text: str) -> bool:
+        """Is a signature that is not on file surely like none that is? Of common hanzi, ASCII letters and digits this
+        can be told here. `key` is `text` in UTF-16BE."""
+        size: i64 = len(key)
+        if self.noting or size == 0 or size > 64:
+            return False
+        folded = BytesWriter()
+        pos: i64 = 0
+        while pos < size:
+            unit: i64 = i64(read_i16_be(key, pos)) & 0xFFFF
+            into: i64 = i64(read_i16_be(self.folds, unit * 2))
+            if not (is_common(unit) and is_common(into & 0xFFFF)):
+                return False
+            write_i16_be(folded, i16(into))
+            pos += 2
+        own = folded.getvalue()
+        return not self.reader.is_canonical(text) and (
+            own == key or not self.reader.resembles(own.decode("utf-16-be"))
+        )
+
+    def nobodys(self, port: PortGrant, key: bytes, text: str) -> Grant:
+        """What `Revision.signature` says of such a one."""
+        hits: i64 = rule.HIT_204 if self.known_signatures else 0
+        if not self.options.shortest <= len(text) <= self.options.longest or text.isdecimal():
+            hits |= rule.HIT_201
+        grant = Grant(hits, port.since, port.until, key, ())
+        if not self.known_signatures:
+            grant.plain = EVERYTHING
+        return grant
 
     def grant_miss(self, a: Account, port: PortGrant, key: bytes, text: str, at: float, bracketed: bool) -> Grant:
         """Ask the revision, and keep the answer when it is about the present."""

@@ -17,7 +17,7 @@ from mypy_extensions import mypyc_attr
 from portguard.policy import grant as rule
 from portguard.policy.chains import Chain, Window, best_chain, in_force, taken_from
 from portguard.policy.detail import GrantDetail, PortDetail
-from portguard.policy.grant import FOREVER, Account, Bucket, Grant, PortGrant
+from portguard.policy.grant import FOREVER, Account, Grant, PortGrant
 from portguard.policy.limits import Limits
 from portguard.policy.rules import RuleSettings, profiled
 from portguard.policy.terms import EVERYTHING, NO_TERMS, NOTHING, Covering, Scope, Shared, Terms, both, either, names
@@ -87,8 +87,7 @@ class Revision:
     def account(self, system_id: str, limits: Limits) -> Account:
         """The account with its masks; `known` False when it is not on file, `active` False when it may not submit."""
         record = self.image.account(system_id)
-        # Whoever is not on file leaves nothing behind.
-        account = Account(system_id, limits.bucket(system_id) if record else Bucket())
+        account = Account(system_id, limits.bucket(system_id, record is not None))
         self.settings.apply(account, record.mode if record else "")
         if record is not None:
             account.known = True

@@ -1,9 +1,9 @@
 """What records permit, as the path takes it: scopes, regions, kinds of content. The same few values serve a million
 rows: each is made once and shared.
 
-Nouns: a *Scope* is one row of the scopes table that is left for a grant; a *Use* counts messages against its daily cap;
-*Terms* are all that is on file for a signature on a number but the names, and serve all signatures of one *likeness*
-(`records.SignatureEntry`).
+Nouns: a *Scope* is one row of the scopes table that is left for a grant; a *Use* counts messages against its daily cap,
+a *Bucket* those of a second against an account's rate; *Terms* are all that is on file for a signature on a number but
+the names, and serve all signatures of one *likeness* (`records.SignatureEntry`).
 
 Compiled. Knows rows, and neither grants nor revisions.
 """
@@ -74,6 +74,33 @@ class Scope:
     def is_plain(self) -> bool:
         """Does it limit neither regions nor hours nor number?"""
         return len(self.regions) == 0 and len(self.hours) == 0 and self.cap == 0
+
+
+class Bucket:
+    """A token bucket of one second's worth: `tps` messages a second, monotonic time. Survives reloads."""
+
+    def __init__(self) -> None:
+        self.tokens = 0.0
+        self.updated = -1.0
+
+    def take(self, tps: i64, now: float) -> bool:
+        """One message at `now`; False when the rate is exceeded."""
+        rate = float(tps)
+        if self.updated < 0.0:
+            tokens = rate
+        else:
+            tokens = self.tokens
+            # Never backward: a file of messages (`inspect`) need not be in the order of time.
+            if now > self.updated:
+                tokens += (now - self.updated) * rate
+            if tokens > rate:
+                tokens = rate
+        self.updated = now
+        if tokens < 1.0:
+            self.tokens = tokens
+            return False
+        self.tokens = tokens - 1.0
+        return True
 
 
 class Covering(Dated):

@@ -187,7 +187,7 @@ class Messages(Sessions):
         if kept and 0 < octets <= row.ADDRESS_OCTETS:
             more |= octets | s.dest_ton << row.TON | s.dest_npi << row.NPI
             digits = digits_of(buf, s.dest_start, s.dest_end)
-        place = pair.pending.put(sequence, digits, more, engine.grant.tally)
+        place = pair.pending.put(sequence, digits, more, engine.tally)
         uses = len(engine.uses)
         if uses == 1:
             pair.pending.use(place, engine.uses[0])

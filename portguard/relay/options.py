@@ -16,8 +16,10 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     `max_pdu`: octets of the longest command_length taken. `max_outstanding`: forwarded messages of one link whose
     answer settles something (a cap, a later replacement); from the next power of two on one is forgotten for each.
-    `originals`: messages remembered for a later replace_sm (0: every replace_sm is refused). `grants` and `refusals`:
-    resolved registry answers kept in memory, one a number with its first signature. `response_timeout`: an SMSC link
+    `originals`: messages remembered for a later replace_sm (0: every replace_sm is refused). `answers`:
+    what the registry says of accounts' numbers and signatures, kept in memory in 84 octets each; `grants` and
+    `refusals`: what does not fit into those, like signatures with templates, in a kilobyte each, one a number with its
+    first signature. `response_timeout`: an SMSC link
     that owes answers and stays silent this long is given up; `unbind_timeout`: how long an unbind may stay unanswered;
     `drain_timeout`: how long owed responses are waited for at the end of a link or of the process. `pass_commands`:
     command_ids outside the PDU table that are passed unread. `batch_us`: polls for data are kept this many microseconds
@@ -28,7 +30,8 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     max_pdu: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 65536
     max_outstanding: Positive = 10_000
     originals: NotNegative = 100_000
-    grants: Positive = 130_000
+    answers: NotNegative = 1_000_000
+    grants: Positive = 25_000
     refusals: Positive = 20_000
     response_timeout: Seconds = 60.0
     unbind_timeout: Seconds = 5.0

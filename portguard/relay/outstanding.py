@@ -17,6 +17,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from portguard.policy.grant import NO_TALLY, Tally
+from portguard.policy.kept import stirred
 from portguard.policy.limits import Reached
 from portguard.policy.terms import NO_USE, Use
 
@@ -323,9 +324,3 @@ def scattered(one: i64, other: i64) -> i64:
     """41 bits for two numbers of up to 57: hardly ever the same ones for another two."""
     found = stirred(stirred(0, one), other)
     return found ^ found >> 23
-
-
-def stirred(found: i64, octets: i64) -> i64:
-    """41 bits of `found` and `octets`."""
-    found = ((found ^ octets >> 28) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
-    return ((found ^ octets & 0xFFFFFFF) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF

@@ -11,7 +11,8 @@ from typing import Final
 from mypy_extensions import i64
 
 from portguard.policy.engine import Engine
-from portguard.policy.grant import Account, Bucket
+from portguard.policy.grant import Account
+from portguard.policy.terms import Bucket
 from portguard.relay.outstanding import Pending
 from portguard.smpp.session import OPEN
 

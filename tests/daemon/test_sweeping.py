@@ -8,13 +8,13 @@ from contextlib import suppress
 
 from portguard.daemon.sweeping import AT_ONCE, BETWEEN_SECONDS, MOST_TALLIES, SPREAD, keep_sweeping, pause, sweep_all
 from portguard.policy.counters import Tallies
-from portguard.policy.grant import Tally
+from portguard.policy.grant import NO_TALLY, Tally
 from portguard.policy.tally import Swept
 
 
 def touched(count: int) -> tuple[Tallies, list[Tally]]:
     """That many tallies with a message each."""
-    tallies, found = Tallies(MOST_TALLIES), [Tally(b"%d" % n, 16) for n in range(count)]
+    tallies, found = Tallies(MOST_TALLIES), [Tally(n, NO_TALLY) for n in range(count)]
     for tally in found:
         send(tallies, tally)
     return tallies, found
@@ -45,18 +45,18 @@ def run(tallies: Tallies, tell: object, until: asyncio.Event, seconds: float) ->
 
 def test_each_message_is_told_once_also_of_what_comes_while_a_sweep_is_told() -> None:
     tallies, all_of_them = touched(5 * AT_ONCE)
-    told: Counter[bytes] = Counter()
+    told: Counter[int] = Counter()
     sizes: list[int] = []
     done = asyncio.Event()
 
     def tell(rows: list[Swept]) -> bool:
         if not sizes:
             # One that is in this part, one that is not told yet: both count once more.
-            for label in (rows[0][0], all_of_them[0].label):
-                send(tallies, all_of_them[int(label)])
+            for content in (rows[0][1], 0):
+                send(tallies, all_of_them[content])
         sizes.append(len(rows))
         for row in rows:
-            told[row[0]] += row[2]
+            told[row[1]] += row[2]
         if sum(told.values()) == 5 * AT_ONCE + 2:
             done.set()
         return True

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portguard.policy.assembly import build_engine
-from portguard.policy.grant import NO_GRANT, Account, Bucket, Grant, PortGrant
+from portguard.policy.grant import NO_GRANT, Account, Grant, PortGrant
 from portguard.policy.kept import Kept, usual_mobile
 from portguard.policy.lookup import LEAVING
+from portguard.policy.terms import Bucket
 from portguard.registry.subscriber import subscriber
 from tests.policy.conftest import Office
 from tests.policy.folder import when

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portguard.policy.desk import Desk
-from portguard.policy.grant import Account, Bucket
+from portguard.policy.grant import Account
 from portguard.policy.known import UNKNOWN_TEXT, Known, KnownTexts, look
+from portguard.policy.terms import Bucket
 from portguard.sms.category import MARKETING, NOTIFICATION, load_default
 from portguard.sms.lexicon import Lexicon
 from tests.policy.asking import message

@@ -13,10 +13,10 @@ from msgspec import ValidationError, convert
 
 from portguard.policy.counters import Histogram
 from portguard.policy.desk import Desk, Message
-from portguard.policy.grant import Bucket
 from portguard.policy.limits import Frequency, Limits, Windows, frequency_key
 from portguard.policy.options import FrequencyOptions
 from portguard.policy.reasons import ACTION_BY_NAME, ORDINAL
+from portguard.policy.terms import Bucket
 from portguard.sms.category import packed
 from tests.policy.conftest import Office
 from tests.policy.folder import Tables, when

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from portguard.policy.grant import Account, Bucket
+from portguard.policy.grant import Account
 from portguard.policy.options import AccountOptions, PolicyOptions, TagOptions
 from portguard.policy.reasons import ACTION_BY_NAME, CATALOGUE, ORDINAL, RULE_BY_NAME
 from portguard.policy.rules import RuleSettings, policy_errors, status_number
+from portguard.policy.terms import Bucket
 
 
 def options(**policy: Any) -> PolicyOptions:
