@@ -10,9 +10,10 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import Final
 
 import portguard
@@ -50,12 +51,14 @@ class Child:
     """`command` is its argv without the program; the numbers of the descriptors that it inherits are added at its end.
 
     `sockets` makes what the next life inherits (closed here once it has started); `began` and `ended` are told of each
-    life, `ended` with the exit code, negative for a signal.
+    life, `ended` with the exit code, negative for a signal. `environment` is what it finds in its own unless
+    this process has it otherwise.
     """
 
     def __init__(
         self, name: str, command: Sequence[str], sockets: Callable[[], list[socket.socket]],
         began: Callable[[], None], ended: Callable[[int], None],
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.lives = 0
@@ -63,6 +66,7 @@ class Child:
         self._sockets = sockets
         self._began = began
         self._ended = ended
+        self._environment = environment
         self._backoff = Backoff()
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
@@ -79,7 +83,7 @@ class Child:
             numbers = [sock.fileno() for sock in inherited]
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", *self._command, *map(str, numbers), pass_fds=numbers,
-                stdin=asyncio.subprocess.DEVNULL, env=own_environment(),
+                stdin=asyncio.subprocess.DEVNULL, env={**self._environment, **own_environment()},
             )
         finally:
             for sock in inherited:

@@ -19,6 +19,9 @@ from portguard.policy.tally import Swept
 from portguard.telemetry.sources import Reading, add_up, lasting
 
 MODULE: Final = "portguard.daemon.worker"
+# A worker looks into its memory at random for most messages: with pages of 4 kB the way to a page costs as much as what
+# is read there. So its heap asks for huge ones (glibc 2.35 and later), where the kernel has them on request.
+ENVIRONMENT: Final = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 ASK_SECONDS: Final = 5.0
 COUNT_SECONDS: Final = 1.0
 
@@ -51,7 +54,7 @@ class Member:
         self.given = 0
         self.heard = 0.0
         self.channel: Channel | None = None
-        self.child = Child(self.name, ["-m", MODULE], self._sockets, self._began, self._ended)
+        self.child = Child(self.name, ["-m", MODULE], self._sockets, self._began, self._ended, ENVIRONMENT)
         self._group = group
         self._end: socket.socket | None = None
         self._gone = 0
