@@ -21,7 +21,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from portguard.policy.grant import NO_TALLY, NO_USES, Account, Grant, PortGrant
 from portguard.policy.kept import digits_of, stirred
-from portguard.policy.shapes import MOST_NAMES, Shapes
+from portguard.policy.shapes import MOST_NAMES, Shapes, is_usual
 from portguard.policy.terms import Use
 
 # A part is _BUCKETS blocks, each of _WAYS tags and behind them _WAYS rows, so that what is asked about one after the
@@ -257,7 +257,7 @@ class Answers:
         self, a: Account, buf: bytes, start: i64, end: i64, name: i64, name_end: i64, port: PortGrant, grant: Grant
     ) -> None:
         """Keep what the registry said, which is no object of `find`, if it fits into a row."""
-        if self._most_parts == 0 or grant.name != buf[name:name_end]:
+        if self._most_parts == 0 or not is_usual(port, grant) or grant.name != buf[name:name_end]:
             return
         if not self._key(a, buf, start, end, name, name_end):
             return

@@ -72,20 +72,28 @@ class Engine(Recall):
     def unknown_text(self, a: Account, s: Scan, buf: bytes) -> i64:
         """The hits of number and body where the number has not sent the text before."""
         self.tally = NO_TALLY
-        wording = self.wording(s, buf)
         hits: i64 = 0
         found: i64 = -1
-        if wording is not UNKNOWN_TEXT and self.answer(a, s, buf):
-            hits = self.typed(a, s) | self.port.hits
-            found = self.worded(a, s, buf, wording)
+        wording = self.wording(s, buf)
+        if wording is UNKNOWN_TEXT:
+            hits = self.decoded(a, s, buf)
+        if (wording is not UNKNOWN_TEXT or self.alone()) and self.answer(a, s, buf):
+            hits |= self.typed(a, s) | self.port.hits
+            if wording is not UNKNOWN_TEXT:
+                return hits | self.worded(a, s, buf, wording)
+            found = self.answered_as(a, s)
         else:
-            hits = self.numbered(a, s, buf)
-            if wording is not UNKNOWN_TEXT and self.asked(a, s, buf):
-                found = self.worded(a, s, buf, wording)
-        if found < 0:
-            hits |= self.decoded(a, s, buf)
+            hits |= self.numbered(a, s, buf)
+            if wording is not UNKNOWN_TEXT:
+                if self.asked(a, s, buf):
+                    found = self.worded(a, s, buf, wording)
+                if found >= 0:
+                    return hits | found
+                hits |= self.decoded(a, s, buf)
             found = self.read(a, s)
-            self.remember(a, s, buf, found)
+            if self.alone():
+                self.keep_answer(a, s, buf)
+        self.remember(a, s, buf, found)
         return hits | found
 
     def judge_text(self, a: Account, s: Scan, buf: bytes, hits: i64, raw: bytes, readable: bool, partial: bool) -> i64:

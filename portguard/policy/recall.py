@@ -147,9 +147,28 @@ class Recall(Reading):
         self.until = port.until
         name: i64 = self.body_start + 2
         self.grant = self.grant_of(a, port, buf[name : self.head - 2], self.at)
-        if not self.scheduled(self.at):
-            self.answers.put(a, buf, s.source_start, s.source_end, name, self.head - 2, port, self.grant)
+        self.keep_answer(a, s, buf)
         return self.expires < self.until
+
+    def keep_answer(self, a: Account, s: Scan, buf: bytes) -> None:
+        """Keep in a row what the registry said of the number and the signature before `head`."""
+        if not self.scheduled(self.at):
+            name: i64 = self.body_start + 2
+            self.answers.put(a, buf, s.source_start, s.source_end, name, self.head - 2, self.port, self.grant)
+
+    def alone(self) -> bool:
+        """Is the signature before `head` all that is looked up for the loaded text?"""
+        t = self.text
+        return (
+            self.readable and self.plain and t.has_head and self.head - self.body_start == t.head_end
+            and not t.has_tail and not t.disguised and t.beside == ""
+        )
+
+    def answered_as(self, a: Account, s: Scan) -> i64:
+        """What `read` would say of the loaded text, whose answer stands in `port` and `grant`."""
+        hits = self.grant.hits
+        self.categorise(s.assumed, (self.port.hits | hits) & a.on & a.stop & ~self.soft != 0)
+        return hits
 
     def worded(self, a: Account, s: Scan, buf: bytes, wording: Known) -> i64:
         """Of a known wording behind a signature, whose answer stands in `grant`: the hits that `decoded` and `read`

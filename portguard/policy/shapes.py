@@ -43,11 +43,7 @@ class Shapes:
         self._name_places: dict[tuple[str, ...], int] = {}
 
     def place(self, port: PortGrant, grant: Grant) -> i64:
-        """The place of an answer's shape; -1 for an answer that is to be no row."""
-        if (port.hits & PORT_REFUSALS) | (grant.hits & SIGNATURE_REFUSALS) != 0 or len(port.source) == 0:
-            return -1
-        if grant.templates is not None or grant.detail is not None or grant.own_width:
-            return -1
+        """The place of an answer's shape, -1 where there is no room for it."""
         # What is shared is the same object each time, and the shape keeps it.
         key = (
             int(port.hits), id(port.permits), id(port.regions), port.signature_required, port.keeps, int(grant.hits),
@@ -66,3 +62,10 @@ class Shapes:
             found = self._name_places[names] = len(self.names)
             self.names.append(names)
         return found
+
+
+def is_usual(port: PortGrant, grant: Grant) -> bool:
+    """Is an answer to be a row?"""
+    if (port.hits & PORT_REFUSALS) | (grant.hits & SIGNATURE_REFUSALS) != 0 or len(port.source) == 0:
+        return False
+    return grant.templates is None and grant.detail is None and not grant.own_width
