@@ -16,11 +16,11 @@ PROGRAM = str(Path(__file__).with_name("child_main.py"))
 class Kept:
     """A child of the small program, and what was told of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
         self.ends: list[int] = []
         self.begun: asyncio.Queue[int] = asyncio.Queue()
         self.sock = socket.socket()
-        self.child = Child("the child", [PROGRAM, "first"], self._sockets, self._began, self.ends.append)
+        self.child = Child("the child", [PROGRAM, "first"], self._sockets, self._began, self.ends.append, environment)
 
     def _sockets(self) -> list[socket.socket]:
         self.sock.close()
@@ -60,6 +60,30 @@ def test_starts_again_with_new_sockets_and_ends_when_let_go() -> None:
         assert kept.child.pid == 0
 
     on_uvloop(main())
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the environment of another process is in /proc")
+def test_what_it_is_given_for_its_environment_gives_way_to_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTGUARD_TEST_ONE", "of the operator")
+    found: list[bytes] = []
+
+    async def main() -> None:
+        kept = Kept(PORTGUARD_TEST_ONE="ours", PORTGUARD_TEST_TWO="ours")
+        await kept.child.start()
+        assert await kept.say(b"hello") == b"hello"
+        found.extend(_environment(kept.child.pid))
+        kept.child.stopping()
+        kept.sock.close()
+        await kept.child.keep()
+
+    on_uvloop(main())
+    assert {one for one in found if one.startswith(b"PORTGUARD_TEST_")} == {
+        b"PORTGUARD_TEST_ONE=of the operator", b"PORTGUARD_TEST_TWO=ours",
+    }  # fmt: skip
+
+
+def _environment(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
 
 def test_one_that_does_not_end_is_killed(caplog: pytest.LogCaptureFixture) -> None:
