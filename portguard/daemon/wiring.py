@@ -80,6 +80,14 @@ def metrics_of(relay: Relay, exchange: Exchange, listener: Listener, metrics: So
         "concat_evicted", "Long messages forgotten for want of memory", (), lambda: [((), float(relay.evicted))]
     )
     metrics.gauge("concat_held_bytes", "Octets kept of long messages", (), lambda: [((), float(relay.store.octets))])
+    counters = relay.engine.counters
+    metrics.counter(
+        "registry_asked", "What was not in memory and had to be asked of the registry", ("about",),
+        lambda: [(("number",), float(counters.port_misses)), (("signature",), float(counters.grant_misses))],
+    )
+    metrics.gauge(
+        "registry_answers", "Answers of the registry kept as rows", (), lambda: [((), float(len(relay.engine.answers)))]
+    )
     decision = relay.engine.counters.decision
     metrics.histogram("decision_seconds", "Time of a chunk of messages, shared by them", decision.read)
     metrics.histogram("relay_seconds", "Time of a chunk in the relay, one in 64", relay.relay_time.read)

@@ -133,9 +133,7 @@ class Answers:
         """Make the key of it; False where there is none."""
         digits: i64 = end - start
         size: i64 = name_end - name
-        if a.place == 0 or digits < _LEAST_DIGITS or digits > _MOST_DIGITS or size <= 0 or size > _OCTETS:
-            return False
-        if name + _OCTETS > len(buf):
+        if a.place == 0 or digits < _LEAST_DIGITS or digits > _MOST_DIGITS or size <= 0 or size > _OCTETS or name < 8:
             return False
         high: i64 = digits
         while end - start > _READ_AT_ONCE:
@@ -363,14 +361,14 @@ class Answers:
 
 
 def units(buf: bytes, start: i64, size: i64) -> i64:
-    """Up to four UTF-16 units, `size` octets, as one number, zeros behind them; 0 for none. Eight octets are read."""
+    """The first four of UTF-16 units as one number, of fewer only those; 0 for none. `size` is in octets; where it is
+    less than eight, octets before `start` are read, too."""
+    if size >= 8:
+        return read_i64_be(buf, start)
     if size <= 0:
         return 0
-    found = read_i64_be(buf, start)
-    if size < 8:
-        spare: i64 = 8 * (8 - size)
-        found = found >> spare << spare
-    return found
+    one: i64 = 1
+    return read_i64_be(buf, start + size - 8) & ((one << 8 * size) - 1)
 
 
 def row_of(place: i64) -> i64:

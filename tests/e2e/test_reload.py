@@ -141,3 +141,28 @@ def test_an_account_is_suspended_while_bound(smsc: NodeSmsc, make_daemon: MakeDa
     staying.expect(c.SUBMIT_SM_RESP)
     for each in (link, staying):
         each.close()
+
+
+def test_what_is_kept_of_the_registry_can_be_seen(smsc: NodeSmsc, make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(smsc.port)
+    daemon.start()
+    link = raw.bind(daemon.port, "star")
+
+    def seen() -> tuple[float, float, float]:
+        asked = [daemon.metric("portguard_registry_asked_total", about=about) for about in ("number", "signature")]
+        return daemon.metric("portguard_registry_answers"), *asked  # type: ignore[return-value]
+
+    def sent(sequence: int) -> None:
+        link.send(raw.submit(sequence, text(t.OWN, t.NORTHERN, f"【{t.STAR}】您好")))
+        link.expect(c.SUBMIT_SM_RESP, c.ESME_ROK)
+
+    for sequence in range(2, 7):
+        sent(sequence)
+    assert seen() == (1, 1, 1)
+    before = daemon.revision()
+    edit(daemon.registry, "accounts", "system_id", "star2", max_binds="7")
+    swapped(daemon, before)
+    assert seen() == (0, 1, 1)
+    sent(7)
+    assert seen() == (1, 2, 2)
+    link.close()

@@ -60,9 +60,9 @@ class Asked:
 
     @staticmethod
     def at(number: bytes, name: bytes) -> tuple[bytes, int, int, int, int]:
-        """A buffer, and where number and name stand in it."""
-        buf = b"-" + number + b"\0" + name + b"\x30\x11" * 20
-        return buf, 1, 1 + len(number), 2 + len(number), 2 + len(number) + len(name)
+        """A buffer that ends with the name, and where number and name stand in it."""
+        buf = b"-" * 16 + number + b"\0" + name
+        return buf, 16, 16 + len(number), len(buf) - len(name), len(buf)
 
 
 names = st.text(st.sampled_from("星辰商城云A1\0"), min_size=0, max_size=18).map(lambda text: text.encode("utf-16-be"))
@@ -270,6 +270,11 @@ def test_what_has_a_row_is_looked_up_once(office: Office, text: str, source: str
     said, found = rows_alone(desk, [case] * 6)
     assert len({str(one) for one in said}) == 1
     assert found == answered
+
+
+def test_the_shortest_texts_are_answered_from_rows(office: Office) -> None:
+    desk = answering(office.desk())
+    assert rows_alone(desk, [Case(0, "", 0, "", text="【星辰商城】" + text) for text in ("您好", "好", "")])[1] == 2
 
 
 def test_texts_of_which_no_two_are_alike_are_answered_from_rows_too(office: Office) -> None:
