@@ -218,13 +218,13 @@ class Answers:
             return NO_USES
         return self._uses[place - 1]
 
-    def note(self, link: i64) -> None:
-        """What became of the answer that was found last: where its tally is, and what `grant` has used of caps."""
+    def note(self, link: i64, uses: list[Use]) -> None:
+        """What became of the answer that was found or put last: where its tally is, and what it has used of caps."""
         blocks = self._part.blocks
         before: i64 = blocks[self._row + _LINK]
         place: i64 = before >> _USES
-        if place == 0 and len(self.grant.uses) > 0:
-            place = self._uses_place(self.grant.uses)
+        if place == 0 and len(uses) > 0:
+            place = self._uses_place(uses)
         if place << _USES | link != before:
             blocks[self._row + _LINK] = place << _USES | link
 
@@ -253,19 +253,19 @@ class Answers:
 
     def put(
         self, a: Account, buf: bytes, start: i64, end: i64, name: i64, name_end: i64, port: PortGrant, grant: Grant
-    ) -> None:
-        """Keep what the registry said, which is no object of `find`, if it fits into a row."""
+    ) -> bool:
+        """Keep what the registry said, which is no object of `find`, if it fits into a row; False when it does not."""
         if self._most_parts == 0 or not is_usual(port, grant) or grant.name != buf[name:name_end]:
-            return
+            return False
         if not self._key(a, buf, start, end, name, name_end):
-            return
+            return False
         shape = self._shapes.place(port, grant)
         holder = self._shapes.name((port.holder,))
         owners = self._shapes.name(grant.enterprises)
         since: i64 = hours(-(-grant.since // _HOUR_SECONDS))
         until: i64 = hours(grant.until // _HOUR_SECONDS)
         if shape < 0 or holder < 0 or owners < 0 or until <= since:
-            return
+            return False
         part = self._parts[self._hash >> _BUCKET_BITS & (len(self._parts) - 1)]
         place = self._place(part)
         if place < 0:
@@ -289,6 +289,9 @@ class Answers:
         blocks[row + 5] = self._k5
         blocks[row + _PLACES] = shape << _SHAPE | holder << _HOLDER | owners << _OWNERS | port.digits
         blocks[row + _LINK] = 0
+        self._part = part
+        self._row = row
+        return True
 
     def _room(self, part: Part) -> i64:
         """A place for the tag of what was asked for last: a free one, or that of a row which was not used lately; -1

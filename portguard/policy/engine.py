@@ -65,8 +65,8 @@ class Engine(Recall):
         action = self.verdict(a, s, buf, hits)
         if known is not UNKNOWN_TEXT:
             known.tally = self.tally
-        elif self.answered:
-            self.answers.note(self.link)
+        elif self.rowed:
+            self.answers.note(self.link, self.grant.uses)
         return action
 
     def unknown_text(self, a: Account, s: Scan, buf: bytes) -> i64:
@@ -252,7 +252,7 @@ class Engine(Recall):
             if self.category == MARKETING or self.category == UNKNOWN:
                 sample = buf[s.start : s.end]
             self.tallies.touch(tally, sample)
-            if self.answered and tally is self.grant.tally and tally.touched:
+            if self.rowed and tally is self.grant.tally and tally.touched:
                 self.link = self.tallies.link()
         # No conditional expressions of numbers here or where else every message comes by: compiled, both sides of one
         # are made objects.

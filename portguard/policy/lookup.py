@@ -106,8 +106,8 @@ class Lookup:
         self.port = NO_PORT
         self.grant = NO_GRANT
         self.tally = NO_TALLY
-        # Were port and grant read out of a row? Then the link to its tally.
-        self.answered = False
+        # Were port and grant read out of a row, or put into one? Then the link to its tally.
+        self.answered = self.rowed = False
         self.link: i64 = 0
         self.since = self.until = 0.0
         self.index: i64 = 0

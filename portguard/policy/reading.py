@@ -56,7 +56,7 @@ class Reading(Lookup):
     def timed(self, s: Scan, buf: bytes, now: float) -> bool:
         """Begin with a PDU: when will it be delivered? False, and `status`, when its times cannot be used."""
         self.soft = 0
-        self.answered = False
+        self.answered = self.rowed = False
         if len(self.uses) > 0:
             self.uses.clear()
         if len(self.refused) > 0 or len(self.reached) > 0:

@@ -130,7 +130,7 @@ class Recall(Reading):
         grant = answers.grant
         if self.expires >= grant.until:
             return False
-        self.answered = True
+        self.answered = self.rowed = True
         self.port = answers.port
         self.grant = grant
         self.since = grant.since
@@ -154,7 +154,10 @@ class Recall(Reading):
         """Keep in a row what the registry said of the number and the signature before `head`."""
         if not self.scheduled(self.at):
             name: i64 = self.body_start + 2
-            self.answers.put(a, buf, s.source_start, s.source_end, name, self.head - 2, self.port, self.grant)
+            self.rowed = self.answers.put(
+                a, buf, s.source_start, s.source_end, name, self.head - 2, self.port, self.grant
+            )
+            self.link = 0
 
     def alone(self) -> bool:
         """Is the signature before `head` all that is looked up for the loaded text?"""

@@ -168,8 +168,7 @@ def test_it_remembers_what_was_used_until_another_has_its_place() -> None:
     asked.put(a, b"106900011", b"\0a", answer(b"106900011", b"\0a"))
     assert asked.find(a, b"106900011", b"\0a")
     assert (asked.answers.link(), asked.answers.uses()) == (0, NO_USES)
-    asked.answers.grant.uses = used
-    asked.answers.note(12321)
+    asked.answers.note(12321, used)
     assert asked.find(a, b"106900011", b"\0a")
     assert asked.answers.grant.uses is NO_USES
     assert (asked.answers.link(), asked.answers.uses()) == (12321, used)
@@ -326,18 +325,25 @@ def test_kinds_of_content_in_turn_have_one_tally_each(office: Office) -> None:
 
 def test_without_room_for_tallies_none_is_made(office: Office) -> None:
     desk = answering(office.desk())
-    case = Case(0, "", 0, "", text="【星辰商城】" + PARCEL)
-    rows_alone(desk, [case] * 4)
-    desk.engine.tallies = Tallies(0)
-    assert rows_alone(desk, [case])[1] == 1
+    tallies, case = desk.engine.tallies, Case(0, "", 0, "", text="【星辰商城】" + PARCEL)
     other = replace(case, source="106900012")
-    rows_alone(desk, [other] * 4)
-    desk.engine.tallies = full = Tallies(1)
+    rows_alone(desk, [case, other])
+    tallied(desk)
+    tallies.most = 0
+    assert rows_alone(desk, [case])[1] == 1
+    assert (len(tallies.touched), tallies.lost) == (0, 0)
+    tallies.most = 1
     assert rows_alone(desk, [other] * 2)[1] == 2
-    assert full.lost == 0
+    assert (len(tallies.touched), tallies.lost) == (1, 0)
     assert rows_alone(desk, [case] * 3)[1] == 3
-    assert full.lost == 3
+    assert (len(tallies.touched), tallies.lost) == (1, 3)
     assert desk.engine.grant.tally.index == -1
+
+
+def test_a_row_goes_on_with_the_tally_of_the_message_that_it_was_made_for(office: Office) -> None:
+    desk = answering(office.desk())
+    assert rows_alone(desk, [Case(0, "", 0, "", text="【星辰商城】" + PARCEL)] * 3)[1] == 2
+    assert [int(tally.submitted) for tally in desk.engine.tallies.touched] == [3]
 
 
 def test_caps_are_counted_as_without_rows(office: Office) -> None:
