@@ -60,6 +60,7 @@ _MOST_DIGITS: Final = 20
 _READ_AT_ONCE: Final = 15
 _MOST_PARTS: Final = 0xFFFFF
 _OCTETS: Final = 32  # of the longest signature
+_SEVEN_OCTETS: Final = 0xFFFFFFFFFFFFFF
 
 
 @mypyc_attr(acyclic=True)
@@ -370,8 +371,8 @@ def units(buf: bytes, start: i64, size: i64) -> i64:
         return read_i64_be(buf, start)
     if size <= 0:
         return 0
-    one: i64 = 1
-    return read_i64_be(buf, start + size - 8) & ((one << 8 * size) - 1)
+    # Not 1 << n: compiled, that is a C int, and the mask of four octets would be none.
+    return read_i64_be(buf, start + size - 8) & (_SEVEN_OCTETS >> 8 * (7 - size))
 
 
 def row_of(place: i64) -> i64:

@@ -94,6 +94,32 @@ def test_what_is_found_is_what_was_put_about_the_same(steps: list[tuple[tuple[in
         assert len(asked.answers) == len(model)
 
 
+@pytest.mark.parametrize("size", range(1, 17))
+def test_signatures_that_differ_in_one_unit_have_rows_of_their_own(size: int) -> None:
+    asked, a, number = Asked(PART), account(1), b"106900011"
+    others = [(at, other) for at in range(size) for other in "辰明\u0ff0\0"]
+    texts = ["星" * size, *("星" * at + other + "星" * (size - 1 - at) for at, other in others)]
+    for text in texts:
+        name = text.encode("utf-16-be")
+        assert not asked.find(a, number, name), text
+        asked.put(a, number, name, answer(number, name, owner=text))
+    for text in texts:
+        assert asked.find(a, number, text.encode("utf-16-be"))
+        assert asked.answers.grant.enterprises == (text,)
+
+
+@pytest.mark.parametrize("size", range(8, 21))
+def test_numbers_that_differ_in_one_digit_have_rows_of_their_own(size: int) -> None:
+    asked, a, name = Asked(PART), account(1), "星辰".encode("utf-16-be")
+    numbers = ["1" * size, *("1" * at + other + "1" * (size - 1 - at) for at in range(size) for other in "0289")]
+    for number in numbers:
+        assert not asked.find(a, number.encode(), name), number
+        asked.put(a, number.encode(), name, answer(number.encode(), name, owner=number))
+    for number in numbers:
+        assert asked.find(a, number.encode(), name)
+        assert asked.answers.grant.enterprises == (number,)
+
+
 def test_as_many_as_there_may_be_and_those_that_are_used_stay() -> None:
     asked, a, name = Asked(8 * PART), account(1), "星辰商城".encode("utf-16-be")
     often = [b"1069%08d" % number for number in range(100)]
