@@ -190,13 +190,14 @@ class Worker:
                 await asyncio.sleep(BETWEEN_SECONDS)
 
     def _tell_used(self, serving: Serving) -> Iterator[None]:
-        """Tell what has been used of daily caps since, and who was reached, in small parts and as much as there is
+        """Tell what has been used of daily caps until now, and who was reached, in small parts and as much as there is
         room for; the rest later."""
         limits = serving.relay.engine.limits
+        limits.sweep()
         while self._channel.room and (used := limits.take_changed(USED_AT_ONCE)):
             self._channel.push("used", used)
             yield
-        while self._channel.room and (reached := limits.take_untold(USED_AT_ONCE)):
+        while self._channel.room and (reached := limits.take_reached(USED_AT_ONCE)):
             self._channel.push("reached", reached)
             yield
 

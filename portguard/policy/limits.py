@@ -193,14 +193,16 @@ class Limits:
 
     def __init__(self) -> None:
         self.buckets: dict[str, Bucket] = {}
-        # Uses that others have not been told of as they are now.
+        # Uses that others have not been told of as they are now, and those of them that are being told.
         self.changed: list[Use] = []
+        self._leaving: list[Use] = []
         self.days: dict[int, dict[bytes, Use]] = {}
         # Of minutes, hours and days.
         self.frequencies = [Frequency(length, _WINDOWS_KEPT) for length in (1, 60, 1440)]
-        # Are there others who count? Then what they have not been told of.
+        # Are there others who count? Then what they have not been told of, and what of it is being told.
         self.shared = False
         self.untold: list[Reached] = []
+        self._leaving_reached: list[Reached] = []
 
     def bucket(self, system_id: str, on_file: bool = True) -> Bucket:
         """The account's bucket, the same one under every revision. Whoever is not on file leaves nothing behind."""
@@ -243,11 +245,19 @@ class Limits:
         for key, minute, limits, more in counted:
             self.reach((key, minute, limits, -more))
 
+    def sweep(self) -> None:
+        """What has changed until now is to be told: `take_changed` and `take_reached` have it, and come to an end
+        whatever changes meanwhile."""
+        self._leaving += self.changed
+        self.changed = []
+        self._leaving_reached += self.untold
+        self.untold = []
+
     def take_changed(self, most: i64) -> list[tuple[bytes, int, int]]:
-        """Up to `most` uses that others have not been told of: (key, day, messages counted here)."""
+        """Up to `most` uses of the last sweep: (key, day, messages counted here)."""
         rows: list[tuple[bytes, int, int]] = []
-        while len(self.changed) > 0 and len(rows) < most:
-            use = self.changed.pop()
+        while len(self._leaving) > 0 and len(rows) < most:
+            use = self._leaving.pop()
             use.changed = False
             rows.append((use.key, int(use.day), int(use.messages)))
         return rows
@@ -278,7 +288,7 @@ class Limits:
     def reach(self, row: Reached) -> None:
         """Count it, in the windows that are limited."""
         self._reach(row)
-        if self.shared and len(self.untold) < _MOST_UNTOLD:
+        if self.shared and len(self.untold) + len(self._leaving_reached) < _MOST_UNTOLD:
             self.untold.append(row)
 
     def _reach(self, row: Reached) -> None:
@@ -288,10 +298,10 @@ class Limits:
             if limit > 0:
                 self.frequencies[place].add(digest, minute, more)
 
-    def take_untold(self, most: i64) -> list[Reached]:
-        """Up to `most` that others have not been told of, the last ones first."""
-        rows = self.untold[-most:]
-        del self.untold[-most:]
+    def take_reached(self, most: i64) -> list[Reached]:
+        """Up to `most` messages of the last sweep."""
+        rows = self._leaving_reached[-most:]
+        del self._leaving_reached[-most:]
         return rows
 
     def hear_reached(self, rows: list[Reached]) -> None:

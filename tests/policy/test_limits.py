@@ -102,6 +102,7 @@ def test_what_others_have_counted_is_used_up_too(office: Office) -> None:
     desk = office.desk()
     limits = desk.engine.limits
     assert send(desk) == 0
+    limits.sweep()
     ((key, day, messages),) = limits.take_changed(10)
     assert messages == 1
     limits.hear([(key, day, 1)])
@@ -116,11 +117,47 @@ def test_what_has_changed_is_told_once_and_in_parts() -> None:
     for number in range(5):
         limits.count(limits.use(bytes([number]), 1))
         limits.count(limits.use(bytes([number]), 1))
+    assert limits.take_changed(3) == [], "nothing has been swept yet"
+    limits.sweep()
     told = [*limits.take_changed(3), *limits.take_changed(3), *limits.take_changed(3)]
     assert sorted(told) == [(bytes([number]), 1, 2) for number in range(5)]
     limits.give_back(limits.use(b"\0", 1))
+    limits.sweep()
     assert limits.take_changed(3) == [(b"\0", 1, 1)]
     assert limits.take_changed(3) == []
+
+
+def test_what_changes_while_it_is_told_waits_for_the_next_sweep() -> None:
+    """Under steady traffic a telling would never end."""
+    limits = Limits()
+    limits.shared = True
+
+    def send() -> None:
+        for number in range(4):
+            limits.count(limits.use(bytes([number]), 1))
+            limits.reach((bytes([number]), 7, (1, 0, 0), 1))
+
+    send()
+    limits.sweep()
+    used, reached = [], []
+    for _ in range(10):
+        used += limits.take_changed(1)
+        reached += limits.take_reached(1)
+        send()
+    assert sorted(key for key, *_ in used) == [bytes([number]) for number in range(4)], "each once"
+    assert len(reached) == 4
+    limits.sweep()
+    assert sorted(limits.take_changed(10)) == [(bytes([number]), 1, 11) for number in range(4)]
+    assert len(limits.take_reached(100)) == 40
+
+
+def test_what_could_not_be_told_is_told_with_the_next_sweep() -> None:
+    limits = Limits()
+    limits.count(limits.use(b"a", 1))
+    limits.sweep()
+    limits.count(limits.use(b"b", 1))
+    limits.sweep()
+    assert sorted(limits.take_changed(10)) == [(b"a", 1, 1), (b"b", 1, 1)]
 
 
 def test_an_account_keeps_its_bucket() -> None:
@@ -306,6 +343,10 @@ def test_what_others_were_not_told_of_is_bounded() -> None:
     limits.shared = True
     for number in range(100_010):
         limits.reach((b"%d" % number, 7, (1, 0, 0), 1))
-    told = limits.take_untold(60_000) + limits.take_untold(60_000)
+    limits.sweep()
+    limits.reach((b"no room either", 7, (1, 0, 0), 1))
+    told = limits.take_reached(60_000) + limits.take_reached(60_000)
     assert sorted(int(key) for key, *_ in told) == list(range(100_000))
-    assert limits.take_untold(10) == []
+    assert limits.take_reached(10) == []
+    limits.sweep()
+    assert limits.take_reached(10) == []

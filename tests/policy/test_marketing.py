@@ -259,13 +259,15 @@ def test_what_went_through_others_counts(office: Office) -> None:
     one.engine.limits.shared = True
     for dest in (NORTH, SOUTH):
         judge(one, "【星辰商城】" + CODE, dest=dest)
-    told = [*one.engine.limits.take_untold(1), *one.engine.limits.take_untold(5), *one.engine.limits.take_untold(5)]
+    one.engine.limits.sweep()
+    told = [row for most in (1, 5, 5) for row in one.engine.limits.take_reached(most)]
     assert [(row[1:], row[0][:13]) for row in told] == [
         ((int(when(NOON) + 8 * 3600) // 60, (1, 3, 4), 1), b"86" + dest.encode()) for dest in (SOUTH, NORTH)
     ]
     other.engine.limits.hear_reached(told)
     assert judge(other, "【星辰商城】" + CODE)[1] == 308
-    assert other.engine.limits.untold == []
+    other.engine.limits.sweep()
+    assert other.engine.limits.take_reached(5) == []
 
 
 def test_frequency_is_off_unless_set(office: Office) -> None:
