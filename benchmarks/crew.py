@@ -32,12 +32,13 @@ from witness import Witness
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True):
-    """Traffic through the proxy at `port`. The CPU of the processes in `watch` is read at the instants between which
-    messages are counted; `trace` is a file for what `write_trace` writes of every message. With `until_told` it
-    measures until the next line comes, for `seconds` at most. Moments in which the machine was not at full speed are
-    left out of everything but `sent` and `p99_all_ms`; `slowed` is their share of the time."""
+    """Traffic through the proxy at `ports`, over which connections take turns. The CPU of the processes in `watch` is
+    read at the instants between which messages are counted; `trace` is a file for what `write_trace` writes of every
+    message. With `until_told` it measures until the next line comes, for `seconds` at most. Moments in which the
+    machine was not at full speed are left out of everything but `sent` and `p99_all_ms`; `slowed` is their share of the
+    time."""
 
-    port: int
+    ports: list[int]
     traffic: Traffic
     warm_up: float = 0.5
     seconds: float = 3.0
@@ -82,7 +83,7 @@ class Crew:
         for account in range(min(ACCOUNTS, traffic.connections)):
             reel(account, "permitted" if traffic.kind == REWORDED else traffic.kind, traffic.about)
         esmes = self._esmes = [Esme(number, traffic) for number in range(traffic.connections)]
-        await connect(esmes, order.port)
+        await connect(esmes, order.ports)
         gc.collect()
         gc.freeze()
         gc.disable()

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from inside import profile_lines
@@ -69,6 +70,15 @@ def spread(row: dict[str, Any]) -> str:
     return f"{row['ratio']:.2f}x ({min(row['ratios']):.2f}-{max(row['ratios']):.2f})"
 
 
+def beside(part: Part, group: str, shown: str, name: str, other: str) -> str:
+    """The median of the ratios of two of a group, neither of which need be its base; nothing where one has not run."""
+    try:
+        pairs = zip(row_of(part, group, name)["ratios"], row_of(part, group, other)["ratios"], strict=True)
+    except KeyError:
+        return ""
+    return f" ({shown.format(median(one / another for one, another in pairs))})"
+
+
 def in_process(kinds: tuple[str, ...]) -> Read:
     """The dearest of some figures of engine.py."""
 
@@ -102,11 +112,22 @@ def p99(group: str) -> Read:
 
 
 def dearer(name: str, group: str) -> Read:
-    """How many times portguard's CPU a peer takes."""
+    """How many times portguard's CPU a peer takes, and how many times that of HAProxy, which looks at nothing."""
 
     def read(part: Part) -> tuple[float, str]:
         own, peer = row_of(part, group, "portguard"), row_of(part, group, name)
-        return peer["ratio"], f"{peer['ratio']:.0f}x less: {own['cpu_us']:.2f} us to {peer['cpu_us']:.0f} us"
+        shown = f"{peer['ratio']:.0f}x less: {own['cpu_us']:.2f} us to {peer['cpu_us']:.0f} us"
+        return peer["ratio"], shown + beside(part, group, "haproxy {:.0f}x less", name, "haproxy")
+
+    return read
+
+
+def shared(group: str) -> Read:
+    """CPU of two workers against one, and what two HAProxies take against one."""
+
+    def read(part: Part) -> tuple[float, str]:
+        value, shown = cpu(group, "two workers", "portguard")(part)
+        return value, shown + beside(part, group, "two haproxies {:.2f}x of one", "two haproxies", "haproxy")
 
     return read
 
@@ -214,8 +235,8 @@ def _goals() -> Iterator[Goal]:
     yield Goal("start from a prepared revision", "≤ 2 s at 1M", "registry", figure(
         "start_seconds", "{:.2f} s at {signatures:,} signatures"), 2)  # fmt: skip
     for window in (10, 100):
-        yield Goal(f"two workers, W={window}", "≤ 1.1x CPU of one, totals correct", "workers",
-                   cpu(f"W={window}", "two workers", "portguard"), 1.1)  # fmt: skip
+        wanted = "≤ 1.1x CPU of one, totals correct"
+        yield Goal(f"two workers on one core, W={window}", wanted, "workers", shared(f"W={window}"), 1.1)
 
 
 GOALS = tuple(_goals())

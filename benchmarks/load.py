@@ -9,6 +9,7 @@ import asyncio
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from time import perf_counter
 from typing import cast
 
@@ -181,17 +182,17 @@ class Pacer:
             self._sent = due
 
 
-async def connect(esmes: list[Esme], port: int) -> None:
-    """Connect and bind them all, AT_ONCE at a time. Raises ConnectionError, TimeoutError."""
+async def connect(esmes: list[Esme], ports: list[int]) -> None:
+    """Connect and bind them all, AT_ONCE at a time, to one port after another. Raises ConnectionError, TimeoutError."""
     loop = asyncio.get_running_loop()
 
-    async def one(esme: Esme) -> None:
-        await loop.create_connection(lambda: esme, "127.0.0.1", port)
+    async def one(place: int, esme: Esme) -> None:
+        await loop.create_connection(lambda: esme, "127.0.0.1", ports[place % len(ports)])
         await esme.bound
 
     for start in range(0, len(esmes), AT_ONCE):
         async with asyncio.timeout(CONNECTING):
-            await asyncio.gather(*map(one, esmes[start : start + AT_ONCE]))
+            await asyncio.gather(*starmap(one, enumerate(esmes[start : start + AT_ONCE], start)))
 
 
 async def finish(esmes: list[Esme]) -> None:

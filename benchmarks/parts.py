@@ -63,17 +63,11 @@ def kinds(stage: Stage) -> Part:
 
 
 def peers(stage: Stage) -> Part:
-    """What else could be made of SMPP libraries: the least proxies of them."""
-    there, absent = ["portguard"], []
-    for name in ("node-smpp", "smpp34"):
-        try:
-            stage.proxy(name)
-        except LeftOut as error:
-            absent.append(f"{name}: {error}")
-        else:
-            there.append(name)
-    if len(there) == 1:
+    """What else could be made of SMPP libraries: the least proxies of them; and HAProxy, which looks at nothing."""
+    there, absent = startable(stage, "node-smpp", "smpp34", "haproxy")
+    if not {"node-smpp", "smpp34"} & set(there):
         raise LeftOut("; ".join(absent))
+    there = ["portguard", *there]
     for name in there:
         stage.run(stage.proxy(name), window=10)  # the first run of smpp34 begins with seconds of nothing
     rows, lines, further = compared(stage, {
@@ -84,9 +78,27 @@ def peers(stage: Stage) -> Part:
 
 
 def workers(stage: Stage) -> Part:
-    """One worker and two, on the same core: what sharing costs. /metrics counts every message once in both."""
-    one, two = stage.proxy("portguard"), stage.proxy("two workers", Setting(rows=stage.rows, workers=2))
-    return compared(stage, {
-        f"W={window}": [Contender("portguard", one, traffic), Contender("two workers", two, traffic)]
-        for window, traffic in ((window, {"window": window}) for window in (10, 100))
+    """One worker and two, on the same core, and one HAProxy and two: what sharing costs. /metrics counts every message
+    of portguard once in both."""
+    stage.proxy("two workers", Setting(rows=stage.rows, workers=2))
+    there, absent = startable(stage, "haproxy", "two haproxies")
+    rows, lines, further = compared(stage, {
+        f"W={window}": [
+            Contender(name, stage.proxy(name), {"window": window}) for name in ("portguard", "two workers", *there)
+        ]
+        for window in (10, 100)
     })
+    return rows, [*lines, *absent], further
+
+
+def startable(stage: Stage, *names: str) -> tuple[list[str], list[str]]:
+    """Those that run now, and why the others do not."""
+    there, absent = [], []
+    for name in names:
+        try:
+            stage.proxy(name)
+        except LeftOut as error:
+            absent.append(f"{name}: {error}")
+        else:
+            there.append(name)
+    return there, absent

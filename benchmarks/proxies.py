@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,8 @@ class Proxy:
     revision: str = ""
     metrics: int = 0
     start_seconds: float = 0.0
+    # Of two processes, the port of the other one; connections take turns.
+    other_port: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,17 +125,25 @@ def wait_for(running: subprocess.Popen[bytes], port: int, log: Path, seconds: fl
 
 
 @contextlib.contextmanager
-def haproxy(ground: Ground) -> Iterator[Proxy]:
+def haproxy(ground: Ground, name: str = "haproxy") -> Iterator[Proxy]:
     """HAProxy as Debian has it, passing TCP through."""
     program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
     if program is None:
         raise LeftOut("haproxy is not installed (Debian: apt install haproxy)")
-    port, settings, log = free_port(), ground.folder / "haproxy.cfg", ground.folder / "haproxy.log"
+    port, settings, log = free_port(), ground.folder / f"{name}.cfg", ground.folder / f"{name}.log"
     settings.write_text(_HAPROXY.format(port=port, sink=ground.sink), encoding="utf-8")
     named = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stdout.split()[2]
     with process([program, "-db", "-f", str(settings)], ground.proxy_core, log) as running:
         wait_for(running, port, log)
-        yield Proxy("haproxy", port, named, {"message": [running.pid]}, log)
+        yield Proxy(name, port, named, {"message": [running.pid]}, log)
+
+
+@contextlib.contextmanager
+def two_haproxies(ground: Ground) -> Iterator[Proxy]:
+    """Two of them, which share the connections: what it costs to share a core, whoever does."""
+    with haproxy(ground, "haproxy-one") as one, haproxy(ground, "haproxy-other") as other:
+        pids = {"message": one.pids["message"] + other.pids["message"]}
+        yield replace(one, name="two haproxies", pids=pids, other_port=other.port)
 
 
 @contextlib.contextmanager
@@ -239,7 +249,8 @@ def counted(proxy: Proxy) -> tuple[int, int]:
 
 
 PROXIES: dict[str, Callable[[Ground], contextlib.AbstractContextManager[Proxy]]] = {
-    "haproxy": haproxy, "relay": relay, "node-smpp": node_smpp, "smpp34": smpp34, "portguard": portguard,
+    "haproxy": haproxy, "two haproxies": two_haproxies, "relay": relay, "node-smpp": node_smpp, "smpp34": smpp34,
+    "portguard": portguard,
 }
 
 

@@ -103,7 +103,8 @@ class Stage:
         if traffic.get("kind") == "mixed":
             traffic["about"] = proxy.revision
         order = {
-            "port": proxy.port, "traffic": {"kind": proxy.kind, **traffic}, "warm_up": self.warm_up,
+            "ports": [port for port in (proxy.port, proxy.other_port) if port],
+            "traffic": {"kind": proxy.kind, **traffic}, "warm_up": self.warm_up,
             "seconds": seconds or self.seconds, "watch": proxy.pids, "trace": trace,
             "until_told": until_told,
         }
