@@ -131,17 +131,26 @@ class Kept:
             ports = account.refused if self.refusals else account.ports
             if ports.get(key, NO_PORT) is port:
                 del ports[key]
+            port.kept = False
+
+    def retract(self, port: PortGrant) -> None:
+        """What was kept of a number just now is a row: give it up again, if it is what came last."""
+        while len(self._keys) > 0 and self._ports[-1] is port:
+            self._drop_last()
 
     def shed(self, count: i64) -> bool:
         """Give up so many, the last ones first; False when none are left. For what no message asks for any more."""
         while count > 0 and len(self._keys) > 0:
-            self.give_up(len(self._keys) - 1)
-            self._accounts.pop()
-            self._ports.pop()
-            self._grants.pop()
-            self._keys.pop()
+            self._drop_last()
             count -= 1
         return len(self._keys) > 0
+
+    def _drop_last(self) -> None:
+        self.give_up(len(self._keys) - 1)
+        self._accounts.pop()
+        self._ports.pop()
+        self._grants.pop()
+        self._keys.pop()
 
 
 class Regions:

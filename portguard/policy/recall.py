@@ -158,6 +158,8 @@ class Recall(Reading):
                 a, buf, s.source_start, s.source_end, name, self.head - 2, self.port, self.grant
             )
             self.link = 0
+            if self.rowed:
+                self.kept.retract(self.port)
 
     def alone(self) -> bool:
         """Is the signature before `head` all that is looked up for the loaded text?"""

@@ -17,7 +17,7 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     `max_pdu`: octets of the longest command_length taken. `max_outstanding`: forwarded messages of one link whose
     answer settles something (a cap, a later replacement); from the next power of two on one is forgotten for each.
     `originals`: messages remembered for a later replace_sm (0: every replace_sm is refused). `answers`:
-    what the registry says of accounts' numbers and signatures, kept in memory in 84 octets each; `grants` and
+    what the registry says of accounts' numbers and signatures, kept in memory in 72 octets each; `grants` and
     `refusals`: what does not fit into those, like signatures with templates, in a kilobyte each, one a number with its
     first signature. `response_timeout`: an SMSC link
     that owes answers and stays silent this long is given up; `unbind_timeout`: how long an unbind may stay unanswered;
@@ -31,7 +31,7 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     max_outstanding: Positive = 10_000
     originals: NotNegative = 100_000
     answers: NotNegative = 1_000_000
-    grants: Positive = 25_000
+    grants: Positive = 130_000
     refusals: Positive = 20_000
     response_timeout: Seconds = 60.0
     unbind_timeout: Seconds = 5.0

@@ -246,6 +246,21 @@ def replaced(row: TallyRow) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("templates", [False, True])
+def test_what_is_a_row_is_no_object_besides(office: Office, templates: bool) -> None:
+    desk = answering(office.desk({**TABLES, "templates": TEMPLATES} if templates else TABLES))
+    engine = desk.engine
+    for number in range(50):
+        case = Case(0, "allow", 0, "", source=f"106900011{number:02}", text="【星辰商城】" + CODE)
+        assert desk.judge(message(case)).action == "allow"
+    account = engine.account("first")
+    assert (len(engine.answers), len(engine.kept), len(account.ports)) == ((0, 50, 50) if templates else (50, 0, 0))
+    misses = engine.counters.port_misses, engine.counters.grant_misses
+    for number in range(50):
+        rows_alone(desk, [Case(0, "", 0, "", source=f"106900011{number:02}", text="【星辰商城】" + CODE)])
+    assert (engine.counters.port_misses, engine.counters.grant_misses) == misses == (50, 50)
+
+
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(

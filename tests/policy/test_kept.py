@@ -83,6 +83,22 @@ def test_a_signature_of_a_number_that_is_not_kept_is_not_kept_either() -> None:
         port.kept = number >= 1
 
 
+def test_what_came_last_is_given_up_again_and_nothing_else_is() -> None:
+    kept, account = Kept(10, False), Account("a", Bucket())
+    for key in (b"1", b"2"):
+        kept.put_port(account, PortGrant(0, 0.0, 1.0, key), key)
+    one, other = account.ports[b"1"], account.ports[b"2"]
+    for name in (b"first", b"x"):
+        kept.put_grant(account, other, Grant(0, 0.0, 1.0, name, ()), name)
+    kept.retract(one)
+    assert (numbers(account), len(kept)) == ({b"1", b"2"}, 3)
+    kept.retract(other)
+    assert (numbers(account), len(kept)) == ({b"1"}, 1)
+    # Whoever still has it keeps no more for it.
+    kept.put_grant(account, other, Grant(0, 0.0, 1.0, b"y", ()), b"y")
+    assert len(kept) == 1
+
+
 def test_an_answer_that_was_replaced_is_not_given_up_for_its_old_slot() -> None:
     kept, account = Kept(2, False), Account("a", Bucket())
     old, new = PortGrant(0, 0.0, 1.0, b"1"), PortGrant(0, 1.0, 2.0, b"1")
