@@ -175,7 +175,7 @@ def reloaded(part: Part) -> tuple[float, str]:
     row = part["rows"][0]
     ratio = row["p99_around_ms"] / row["p99_before_ms"]
     shown = f"{row['p99_around_ms']:.2f} ms to {row['p99_before_ms']:.2f} ms, {row['signatures']:,} signatures"
-    return ratio, f"{ratio:.2f}x: {shown}, {row['sent']:,} messages, none lost"
+    return ratio, f"{ratio:.2f}x: {shown}, {row['sent']:,} messages, {row['paced']:,} a second, none lost"
 
 
 def batched(part: Part) -> tuple[float, str]:

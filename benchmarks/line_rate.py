@@ -68,7 +68,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=1000, help="ports, signatures and scopes on file beside those used")
     parser.add_argument("--big", type=int, default=100_000, help="signatures on file in `registry`")
     parser.add_argument("--reloaded", type=int, default=25_000, help="signatures on file in `reload`")
-    parser.add_argument("--rate", type=int, default=20_000, help="messages a second in `reload` and `shadow`")
+    parser.add_argument("--rate", type=int, default=20_000, help="messages a second in `shadow`, half in `reload`")
     parser.add_argument("--nice", type=int, default=0, help="of all processes that are measured (negative: as root)")
     parser.add_argument("--results", type=Path, help="folder for line_rate.json and .svg; parts not run stay in them")
     parser.add_argument("--readme", action="store_true", help="also write the tables of benchmarks/README.md")
