@@ -15,7 +15,7 @@ import msgspec
 from portguard.daemon.channel import Answer, Channel, ChannelClosed, Refused, Said
 from portguard.daemon.child import Child
 from portguard.daemon.uses import Used
-from portguard.policy.tally import Swept
+from portguard.policy.tally import TallyRow, rows
 from portguard.telemetry.sources import Reading, add_up, lasting
 
 MODULE: Final = "portguard.daemon.worker"
@@ -34,7 +34,7 @@ class Group(Protocol):
     def began(self, member: "Member") -> None: ...
     def gone(self, connections: int) -> None: ...
     def ended(self, member: "Member") -> None: ...
-    def swept(self, rows: list[Swept]) -> None: ...
+    def swept(self, found: list[TallyRow]) -> None: ...
     def used(self, member: "Member", rows: list[Used]) -> None: ...
     def reached(self, member: "Member", rows: msgspec.Raw) -> None: ...
     async def last_sender(self, number: str, subscriber: str) -> str: ...
@@ -142,7 +142,7 @@ class Member:
         self._group.gone(ended)
 
     def _hear_swept(self, said: Said) -> None:
-        self._group.swept(said.read(list[Swept]))
+        self._group.swept(rows(said.read(bytes)))
 
     def _hear_used(self, said: Said) -> None:
         self._group.used(self, said.read(list[Used]))

@@ -30,7 +30,14 @@ class Minute:
             self._steps.append((now, {}))
         of = self._steps[-1][1]
         for row in rows:
-            _add(of, row.account, (row.submitted, row.refused, row.tagged, row.delivered, row.failed))
+            use = of.get(row.account)
+            if use is None:
+                use = of[row.account] = [0, 0, 0, 0, 0]
+            use[0] += row.submitted
+            use[1] += row.refused
+            use[2] += row.tagged
+            use[3] += row.delivered
+            use[4] += row.failed
 
     def read(self, now: float) -> dict[str, Use]:
         """Messages by account of the minute before `now`: submitted, refused, tagged, delivered, failed."""
@@ -38,15 +45,10 @@ class Minute:
         found: dict[str, Use] = {}
         for _, of in self._steps:
             for account, use in of.items():
-                _add(found, account, use)
+                before = found.get(account, [0, 0, 0, 0, 0])
+                found[account] = [one + other for one, other in zip(before, use, strict=True)]
         return found
 
     def _forget(self, now: float) -> None:
         while self._steps and now - self._steps[0][0] >= SECONDS:
             self._steps.popleft()
-
-
-def _add(found: dict[str, Use], account: str, more: Iterable[int]) -> None:
-    use = found.setdefault(account, [0, 0, 0, 0, 0])
-    for place, count in enumerate(more):
-        use[place] += count

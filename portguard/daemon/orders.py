@@ -8,8 +8,8 @@
     main tells       connection peer + socket · restrain [Restraint] · tally bool · journal + socket · hurry
                      used [Used] · reached [Reached], both of others
     a worker asks    last_sender (number, subscriber) -> enterprise
-    a worker tells   gone: connections that have ended, in all · swept [Swept] · counted [Reading], before its end
-                     used [Used] · reached [Reached]
+    a worker tells   gone: connections that have ended, in all · swept octets (`policy.tally.rows`)
+                     counted [Reading], before its end · used [Used] · reached [Reached]
 """
 
 from collections.abc import Sequence

@@ -19,7 +19,7 @@ from portguard.daemon.orders import Orders, RecentPage, Session, SessionPage, pa
 from portguard.daemon.recording import Recording, recording_metrics_of
 from portguard.daemon.replies import Ask, Replies
 from portguard.daemon.shards import shard
-from portguard.daemon.sweeping import MOST_TALLIES
+from portguard.daemon.sweeping import most_tallies
 from portguard.daemon.wiring import batch_of, consent_metrics_of, metrics_of, relay_of, revision_of
 from portguard.net.entrance import Entrance
 from portguard.net.exchange import Exchange
@@ -84,6 +84,7 @@ class Serving:
         self._listed: list[Link] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.restrain(orders.restraints)
+        self._most_tallies = most_tallies(orders.workers)
         self.tally(orders.tally)
 
     async def open(self, listening: list[socket.socket]) -> None:
@@ -168,7 +169,7 @@ class Serving:
 
     def tally(self, on: bool) -> None:
         """Does anybody want to hear what was sent by whom?"""
-        self.relay.engine.tallies.most = MOST_TALLIES if on else 0
+        self.relay.engine.tallies.most = self._most_tallies if on else 0
 
     def kept(self) -> tuple[int, int]:
         """The numbers of the oldest and of the newest chunk of recent traffic."""

@@ -88,6 +88,10 @@ def metrics_of(relay: Relay, exchange: Exchange, listener: Listener, metrics: So
     metrics.gauge(
         "registry_answers", "Answers of the registry kept as rows", (), lambda: [((), float(len(relay.engine.answers)))]
     )
+    metrics.counter(
+        "tallies_lost", "Messages beyond what is tallied at once: statistics and early warnings do not see them", (),
+        lambda: [((), float(relay.engine.tallies.lost))],
+    )
     decision = relay.engine.counters.decision
     metrics.histogram("decision_seconds", "Time of a chunk of messages, shared by them", decision.read)
     metrics.histogram("relay_seconds", "Time of a chunk in the relay, one in 64", relay.relay_time.read)

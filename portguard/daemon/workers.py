@@ -34,7 +34,7 @@ from portguard.daemon.state import StateFolder
 from portguard.daemon.uses import Used, Uses
 from portguard.net.leg import LINGER
 from portguard.policy.restraint import Restraint
-from portguard.policy.tally import Swept, TallyRow, rows
+from portguard.policy.tally import TallyRow
 from portguard.settings.schema import Settings
 from portguard.telemetry.sources import Reading, add_up
 
@@ -234,10 +234,9 @@ class Workers:
         for member in self.serving:
             member.tell("tally", hear is not None)
 
-    def swept(self, swept: list[Swept]) -> None:
+    def swept(self, found: list[TallyRow]) -> None:
         """A part of a member's sweep came."""
         if self._on_tallies is not None:
-            found = rows(swept)
             self.minute.hear(found, monotonic())
             self._on_tallies(found)
 

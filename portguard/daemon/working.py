@@ -23,7 +23,6 @@ from portguard.net.listener import ListenError
 from portguard.net.tls import TlsError
 from portguard.policy.limits import Reached
 from portguard.policy.restraint import Restraint
-from portguard.policy.tally import Swept
 from portguard.registry.image import ImageError
 from portguard.telemetry import log as lines
 from portguard.telemetry.sources import Reading
@@ -180,7 +179,7 @@ class Worker:
         if self._serving is not None:
             self._channel.push("gone", self._given - self._serving.listener.connections)
 
-    def _tell_swept(self, rows: list[Swept]) -> bool:
+    def _tell_swept(self, rows: bytes) -> bool:
         return self._channel.push("swept", rows) and self._channel.room
 
     async def _keep_telling_used(self, serving: Serving, several: bool) -> None:

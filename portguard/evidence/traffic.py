@@ -73,9 +73,19 @@ class _Pending:
         self._most = most
 
     def add(self, hour: int, key: Key, counts: Sequence[int]) -> None:
-        if len(self.counts) >= self._most and (hour, key) not in self.counts:
+        found = self.counts.get((hour, key))
+        if found is None and len(self.counts) >= self._most:
             key = others(key)
-        _add(self.counts, (hour, key), counts)
+            found = self.counts.get((hour, key))
+        if found is None:
+            self.counts[hour, key] = list(counts)
+            return
+        submitted, refused, tagged, delivered, failed = counts
+        found[0] += submitted
+        found[1] += refused
+        found[2] += tagged
+        found[3] += delivered
+        found[4] += failed
 
     def span(self, hour: int, since: float, latest: float) -> None:
         before = self.spans.get(hour, (since, latest))

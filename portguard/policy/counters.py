@@ -10,11 +10,19 @@ Compiled. Knows nothing of Prometheus, files or sockets.
 from codecs import utf_16_be_decode
 from typing import Final
 
-from librt.strings import BytesWriter, write_f64_le, write_i16_le, write_i32_le, write_i64_le
+from librt.strings import (
+    BytesWriter,
+    write_f64_le,
+    write_i16_le,
+    write_i32_be,
+    write_i32_le,
+    write_i64_le,
+)
 from librt.vecs import vec
 from mypy_extensions import i16, i32, i64, u8
 
 from portguard.policy.grant import NO_TALLY, RULES, Account, Grant, PortGrant, Tally
+from portguard.policy.labels import head_of, pack_named, pack_number, written
 from portguard.policy.record import HEAD_OCTETS
 
 _CATEGORIES: Final = 5
@@ -74,90 +82,6 @@ class Counters:
                 action, rule = divmod(rest, RULES + 1)
                 rows.append((action, rule - 1, category, int(count)))
         return rows
-
-
-def label(
-    account: str, enterprise: str, port: str, number: str, holder: str, signature: str, owner: str, charset: int = 0
-) -> bytes:
-    """The octets of a `record.Label`. Text from the wire may hold half a surrogate pair, and is cut to 256 characters.
-
-    By hand (msgpack: fixarray, str, uint), since a sender may need a new one with every message.
-    """
-    return _labelled(
-        label_head(account, enterprise), port.encode(), number.encode(), holder, signature, owner, charset
-    )
-
-
-def label_head(account: str, enterprise: str) -> bytes:
-    """The octets that all labels of an account begin with."""
-    b = BytesWriter()
-    b.append(0x98)
-    _pack_text(b, account)
-    _pack_text(b, enterprise)
-    return b.getvalue()
-
-
-def _labelled(
-    head: bytes, port: bytes, number: bytes, holder: str, signature: str, owner: str, charset: i64
-) -> bytes:
-    b = BytesWriter()
-    b.write(head)
-    _pack(b, port)
-    _pack(b, number)
-    _pack_text(b, holder)
-    _pack(b, signature[:256].encode("utf-8", "replace"))
-    _pack_text(b, owner)
-    b.append(u8(charset))
-    return b.getvalue()
-
-
-def _written(octets: bytes) -> bytes:
-    """The octets of an address as text."""
-    return octets if octets.isascii() else octets.decode("latin-1").encode()
-
-
-def _pack_text(b: BytesWriter, text: str) -> None:
-    """A name from the registry or of latin-1 octets, which always has a form in UTF-8."""
-    _pack(b, text[:256].encode())
-
-
-def _pack(b: BytesWriter, octets: bytes) -> None:
-    size: i64 = len(octets)
-    if size < 32:
-        b.append(u8(0xA0 | size))
-    else:
-        b.append(0xDA)
-        b.append(u8(size >> 8))
-        b.append(u8(size & 0xFF))
-    b.write(octets)
-
-
-def label_of(a: Account, port: PortGrant, grant: Grant) -> bytes:
-    """The label of an account's grant on a number, made once."""
-    if len(grant.label) == 0:
-        grant.label = _labelled(
-            head_of(a), _written(port.source[: port.digits]), _written(port.source), port.holder, grant.signature,
-            grant.owner(), a.charset,
-        )  # fmt: skip
-    return grant.label
-
-
-def head_of(a: Account) -> bytes:
-    """What an account's labels begin with, made once."""
-    if len(a.label_head) == 0:
-        a.label_head = label_head(a.system_id, a.enterprise)
-    return a.label_head
-
-
-def with_number(found: bytes, a: Account, number: str) -> bytes:
-    """A label of no port and no number, with this number."""
-    # Behind the head is the octet of no port, and then that of no number.
-    start: i64 = len(head_of(a)) + 1
-    b = BytesWriter()
-    b.write(found[:start])
-    _pack_text(b, number)
-    b.write(found[start + 1 :])
-    return b.getvalue()
 
 
 def tally_of(a: Account, port: PortGrant, grant: Grant, index: i64) -> Tally:
@@ -227,20 +151,36 @@ class Tallies:
             self.touched = []
             self.sweeps += 1
 
-    def take(self, most: i64) -> list[tuple[bytes, int, int, int, int, int, int, bytes]]:
-        """Up to `most` rows of the sweep, for `policy.tally.rows`: (label, content, submitted, refused, tagged,
-        delivered, failed, sample); they count from zero again."""
-        rows: list[tuple[bytes, int, int, int, int, int, int, bytes]] = []
-        while len(self.leaving) > 0 and len(rows) < most:
+    def take(self, most: i64) -> bytes:
+        """Up to `most` rows of the sweep, as `policy.tally.rows` reads them; b"" when none are left. They count from
+        zero again."""
+        count: i64 = len(self.leaving)
+        if count == 0 or most <= 0:
+            return b""
+        if count > most:
+            count = most
+        b = BytesWriter()
+        b.append(0xDD)
+        write_i32_be(b, i32(count))
+        while count > 0:
             t = self.leaving.pop()
-            label = _labelled(
-                t.head, _written(t.number[: t.digits]), _written(t.number), t.holder,
-                utf_16_be_decode(t.name, "surrogatepass", True)[0], t.owner, t.charset,
+            count -= 1
+            b.append(0x9F)
+            b.write(t.head[1:])
+            pack_named(
+                b, written(t.number[: t.digits]), written(t.number), t.holder,
+                utf_16_be_decode(t.name, "surrogatepass", True)[0], t.owner,
             )  # fmt: skip
-            rows.append((
-                label, int(t.index), int(t.submitted), int(t.refused), int(t.tagged), int(t.delivered),
-                int(t.failed), t.sample,
-            ))
+            b.append(u8(t.index >> 4))
+            b.append(u8(t.index & 15))
+            pack_number(b, t.submitted)
+            pack_number(b, t.refused)
+            pack_number(b, t.tagged)
+            pack_number(b, t.delivered)
+            pack_number(b, t.failed)
+            b.append(0xC6)
+            write_i32_be(b, i32(len(t.sample)))
+            b.write(t.sample)
             t.submitted = 0
             t.refused = 0
             t.tagged = 0
@@ -248,7 +188,7 @@ class Tallies:
             t.failed = 0
             t.sample = b""
             t.touched = False
-        return rows
+        return b.getvalue()
 
 
 class Records:

@@ -6,16 +6,29 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 
-from portguard.daemon.sweeping import AT_ONCE, BETWEEN_SECONDS, MOST_TALLIES, SPREAD, keep_sweeping, pause, sweep_all
+import pytest
+
+from portguard.daemon.sweeping import (
+    AT_ONCE,
+    BETWEEN_SECONDS,
+    MOST_TALLIES,
+    SPREAD,
+    keep_sweeping,
+    most_tallies,
+    pause,
+    sweep_all,
+)
 from portguard.policy.counters import Tallies
 from portguard.policy.grant import NO_TALLY, Tally
-from portguard.policy.tally import Swept
+from portguard.policy.labels import label_head
+from portguard.policy.tally import TallyRow, rows
 
 
 def touched(count: int) -> tuple[Tallies, list[Tally]]:
     """That many tallies with a message each."""
-    tallies, found = Tallies(MOST_TALLIES), [Tally(n, NO_TALLY) for n in range(count)]
-    for tally in found:
+    tallies, found = Tallies(MOST_TALLIES), [Tally(0, NO_TALLY) for _ in range(count)]
+    for place, tally in enumerate(found):
+        tally.head, tally.number = label_head("account", "enterprise"), b"%d" % place
         send(tallies, tally)
     return tallies, found
 
@@ -29,6 +42,11 @@ def send(tallies: Tallies, tally: Tally) -> None:
 def test_few_rows_go_at_once_and_many_take_most_of_the_time_there_is() -> None:
     assert pause(0, 10.0) == pause(5 * AT_ONCE, 10.0) == BETWEEN_SECONDS
     assert pause(MOST_TALLIES, 10.0) * MOST_TALLIES / AT_ONCE == SPREAD * 10.0
+
+
+@pytest.mark.parametrize(("workers", "most"), [(1, 100_000), (2, 100_000), (3, 66_666), (16, 12_500)])
+def test_many_workers_tally_no_more_than_main_can_take(workers: int, most: int) -> None:
+    assert most_tallies(workers) == most
 
 
 def run(tallies: Tallies, tell: object, until: asyncio.Event, seconds: float) -> None:
@@ -49,14 +67,15 @@ def test_each_message_is_told_once_also_of_what_comes_while_a_sweep_is_told() ->
     sizes: list[int] = []
     done = asyncio.Event()
 
-    def tell(rows: list[Swept]) -> bool:
+    def tell(octets: bytes) -> bool:
+        found = rows(octets)
         if not sizes:
             # One that is in this part, one that is not told yet: both count once more.
-            for content in (rows[0][1], 0):
-                send(tallies, all_of_them[content])
-        sizes.append(len(rows))
-        for row in rows:
-            told[row[1]] += row[2]
+            for place in (int(found[0].number), 0):
+                send(tallies, all_of_them[place])
+        sizes.append(len(found))
+        for row in found:
+            told[int(row.number)] += row.submitted
         if sum(told.values()) == 5 * AT_ONCE + 2:
             done.set()
         return True
@@ -69,11 +88,11 @@ def test_each_message_is_told_once_also_of_what_comes_while_a_sweep_is_told() ->
 
 def test_without_room_the_rest_counts_on_and_leaves_later() -> None:
     tallies, all_of_them = touched(3 * AT_ONCE)
-    parts: list[list[Swept]] = []
+    parts: list[list[TallyRow]] = []
     done = asyncio.Event()
 
-    def tell(rows: list[Swept]) -> bool:
-        parts.append(rows)
+    def tell(octets: bytes) -> bool:
+        parts.append(rows(octets))
         if len(parts) == 1:
             for tally in all_of_them:
                 send(tallies, tally)
@@ -84,28 +103,28 @@ def test_without_room_the_rest_counts_on_and_leaves_later() -> None:
 
     run(tallies, tell, done, 0.1)
     # The rest of the first sweep has two messages each; then those of the first part come again.
-    assert [sum(row[2] for row in rows) for rows in parts] == [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE, AT_ONCE]
+    assert [sum(row.submitted for row in part) for part in parts] == [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE, AT_ONCE]
 
 
 def test_at_the_end_all_is_told_that_of_a_sweep_under_way_included() -> None:
     tallies, all_of_them = touched(3 * AT_ONCE)
     tallies.sweep()
-    told = tallies.take(AT_ONCE)
+    told = rows(tallies.take(AT_ONCE))
     for tally in all_of_them:
         send(tallies, tally)
 
-    def tell(rows: list[Swept]) -> bool:
-        told.extend(rows)
+    def tell(octets: bytes) -> bool:
+        told.extend(rows(octets))
         return True
 
     sweep_all(tallies, tell)
-    assert sum(row[2] for row in told) == 6 * AT_ONCE
+    assert sum(row.submitted for row in told) == 6 * AT_ONCE
     assert not tallies.touched
     assert not tallies.leaving
 
 
 def test_at_the_end_no_more_is_told_than_there_is_room_for() -> None:
     tallies, _ = touched(3 * AT_ONCE)
-    told: list[Swept] = []
-    sweep_all(tallies, lambda rows: told.extend(rows) or False)  # type: ignore[func-returns-value]
+    told: list[TallyRow] = []
+    sweep_all(tallies, lambda octets: told.extend(rows(octets)) or False)  # type: ignore[func-returns-value]
     assert len(told) == AT_ONCE

@@ -159,6 +159,7 @@ def test_what_is_kept_of_the_registry_can_be_seen(smsc: NodeSmsc, make_daemon: M
     for sequence in range(2, 7):
         sent(sequence)
     assert seen() == (1, 1, 1)
+    assert daemon.metric("portguard_tallies_lost_total") == 0
     before = daemon.revision()
     edit(daemon.registry, "accounts", "system_id", "star2", max_binds="7")
     swapped(daemon, before)

@@ -69,14 +69,17 @@ class Watched(Kept[T]):
 
     def see(self, key: str, now: float) -> T | None:
         """The entry, which is now the newest."""
-        found = self.touch(key)
+        found = self.get(key)
         if found is not None:
+            self.move_to_end(key)
             self._touched[key] = now
         return found
 
     def wants(self, key: str, now: float) -> bool:
         """Is it among those that are watched?"""
-        if self.halvings and abs(now - self._looked) >= self.lasting:
+        if not self.halvings:
+            return True
+        if abs(now - self._looked) >= self.lasting:
             self._looked = now
             if sum(1 for at in self._touched.values() if abs(now - at) < self.lasting) < self.most // 4:
                 self.halvings -= 1

@@ -23,7 +23,7 @@ MOST_MEMBERS_OF_ONE: Final = 1_000
 _DAY: Final = 86400.0
 
 
-class Member(Struct, array_like=True):
+class Member(Struct, array_like=True, gc=False):
     """`since`: the message with which it came to count, 0 while it has not; `count` goes no further than that."""
 
     since: float
@@ -31,7 +31,7 @@ class Member(Struct, array_like=True):
     count: int
 
 
-class Thing(Struct, array_like=True):
+class Thing(Struct, array_like=True, gc=False):
     """`quiet_until` is the end of the cool-down."""
 
     since: float
@@ -59,6 +59,9 @@ class Growth:
         """So many messages of this member of the thing."""
         thing = self.things.see(name, now)
         if thing is None:
+            # Where more comes than is watched, most of it ends here.
+            if not self.things.wants(name, now):
+                return None
             thing = self._begun(name, now)
             if thing is None:
                 return None
@@ -80,9 +83,7 @@ class Growth:
         return self._judge(name, thing, now) if len(thing.members) >= self.options.least else None
 
     def _begun(self, name: str, now: float) -> Thing | None:
-        """A new thing, if it is to be watched."""
-        if not self.things.wants(name, now):
-            return None
+        """A new thing; None where it had to go at once."""
         for gone in self.things.watch(name, Thing(now, {}), now):
             self._count -= len(gone.members)
         return self.things.get(name)

@@ -33,7 +33,7 @@ _SHOWN: Final = 120
 Usual = Callable[[str, str, float], bool]
 
 
-class Text(Struct, array_like=True):
+class Text(Struct, array_like=True, gc=False):
     """Names with the time they were seen last; `owners` with the first and the last; `messages` by account and port, as
     far as the samples stand for them."""
 

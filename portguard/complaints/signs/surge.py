@@ -29,7 +29,7 @@ _PRIOR_SHARE: Final = 0.005
 _PRIOR: Final = 2000.0
 
 
-class Books(Struct, array_like=True):
+class Books(Struct, array_like=True, gc=False):
     """An account's: bins by their number, [not on file, messages]; the baseline's two sums and their time; signatures
     that were not on file lately, with when."""
 

@@ -29,7 +29,7 @@ _HALF_LIFE: Final = 7 * 86400.0
 Registered = Callable[[str], list[str]]
 
 
-class Channel(Struct, array_like=True):
+class Channel(Struct, array_like=True, gc=False):
     """Bins by number and the baseline, each counts by category; `quiet_until` is the end of the cool-down. Numbers of
     a port are quiet with it, until `alerted_until`."""
 

@@ -125,19 +125,22 @@ class Signs:
         """A sweep of a worker, at epoch second `now`; returns what it gave rise to, which is in the outbox already."""
         found: list[Alert | None] = []
         on = self._on
+        enterprises, accounts, ports = (
+            sign.see if sign.name in on else None
+            for sign in (self._port_enterprises, self._signature_accounts, self._signature_ports)
+        )
         for row in rows:
             if not row.submitted:
                 continue
-            passed = row.submitted - row.refused
-            signed = row.owner or row.signature
-            if "port_enterprises" in on and passed > 0 and row.port and signed:
-                found.append(self._port_enterprises.see(row.port, row.owner or f"【{row.signature}】", passed, now))
-            if not row.signature or not (row.owner or passed > 0):
+            port, signature, owner, passed = row.port, row.signature, row.owner, row.submitted - row.refused
+            if enterprises is not None and passed > 0 and port and (owner or signature):
+                found.append(enterprises(port, owner or f"【{signature}】", passed, now))
+            if not signature or not (owner or passed > 0):
                 continue
-            if "signature_accounts" in on:
-                found.append(self._signature_accounts.see(row.signature, row.account, row.submitted, now))
-            if "signature_ports" in on and row.port:
-                found.append(self._signature_ports.see(row.signature, row.port, row.submitted, now))
+            if accounts is not None:
+                found.append(accounts(signature, row.account, row.submitted, now))
+            if ports is not None and port:
+                found.append(ports(signature, port, row.submitted, now))
         if spread.NAME in on:
             found += self._spread.see(rows, now)
         if surge.NAME in on:
