@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from portguard.consent.store import ConsentError
@@ -183,10 +184,12 @@ class Worker:
         return self._channel.push("swept", rows) and self._channel.room
 
     async def _keep_telling_used(self, serving: Serving, several: bool) -> None:
+        seconds = USED_SECONDS if several else ALONE_SECONDS
         while True:
-            await asyncio.sleep(USED_SECONDS if several else ALONE_SECONDS)
+            began = monotonic()
             for _ in self._tell_used(serving):
                 await asyncio.sleep(BETWEEN_SECONDS)
+            await asyncio.sleep(max(seconds - (monotonic() - began), BETWEEN_SECONDS))
 
     def _tell_used(self, serving: Serving) -> Iterator[None]:
         """Tell what has been used of daily caps until now, and who was reached, in small parts and as much as there is

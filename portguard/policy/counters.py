@@ -1,8 +1,7 @@
 """What the path leaves behind for others: plain native integers and octets, read when somebody asks.
 
-Nouns: a *Histogram* (bounds in seconds, cumulative only when read); *Counters*, the engine's own; *Limits*, what is
-counted across messages and survives a reload: daily caps and account rates, keyed by names; *Tallies*, which grants
-have been used since the last sweep; *Records*, violations on their way to the journal.
+Nouns: a *Histogram* (bounds in seconds, cumulative only when read); *Counters*, the engine's own; *Tallies*, which
+grants have been used since the last sweep; *Records*, violations on their way to the journal; *Recent*, late traffic.
 
 Compiled. Knows nothing of Prometheus, files or sockets.
 """
