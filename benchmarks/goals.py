@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from inside import profile_lines
+from inside import place_lines, symbol_lines
 
 HERE = Path(__file__).resolve().parent
 README = HERE / "README.md"
@@ -297,8 +297,10 @@ def readme(found: dict[str, Part], text: str) -> str:
     text = replaced(text, "goals", ["", *said, *table(found), ""])
     part = found.get("profile", {})
     if part.get("rows"):
-        shown = profile_lines(part["rows"], part["places"])
-        lines = ["", f"W={part['window']}, {part['cpu_us']:.2f} us a message while perf was looking.", "", *shown, ""]
+        lines = [""]
+        for one in (part.get("small"), part):
+            lines += [*place_lines(one["places"], one["cpu_us"], one["window"]), ""] if one else []
+        lines += [*symbol_lines(part["rows"]), ""]
     else:
         lines = ["", f"Not measured: {part.get('left out') or part.get('failed') or 'not run'}", ""]
     return replaced(text, "profile", lines)

@@ -17,7 +17,7 @@ ENGINE_SECONDS = 300.0
 MESSAGES = 8192
 TOP = 25
 SAMPLES_A_SECOND = 2000
-WINDOW = 100
+WINDOW, SMALL_WINDOW = 100, 10
 PERF_SECONDS = 60.0
 _LINE = re.compile(r"^\s*(?P<share>[\d.]+)%\s+(?P<place>\S+)\s+\[(?P<mode>.)\]\s+(?P<symbol>.+?)\s*$")
 
@@ -42,12 +42,25 @@ def engine(stage: Stage) -> Part:
 
 
 def profile(stage: Stage) -> Part:
-    """Where the time of the message process goes, closed loop at W=100: samples of `perf record`, by symbol."""
+    """Where the time of the message process goes, closed loop: samples of `perf record` by symbol at W=100, and by file
+    at W=10."""
     if (perf := shutil.which("perf")) is None:
         raise LeftOut("perf is not installed (Debian: apt install linux-perf)")
+    rows, places, us = _sampled(stage, perf, WINDOW)
+    _, small_places, small_us = _sampled(stage, perf, SMALL_WINDOW)
+    lines = [
+        *symbol_lines(rows[:TOP]), "", *place_lines(places, us, WINDOW), "",
+        *place_lines(small_places, small_us, SMALL_WINDOW),
+    ]
+    small = {"places": small_places, "cpu_us": small_us, "window": SMALL_WINDOW}
+    return rows[:TOP], lines, {"places": places, "cpu_us": us, "window": WINDOW, "small": small}
+
+
+def _sampled(stage: Stage, perf: str, window: int) -> tuple[list[Run], dict[str, float], float]:
+    """(symbols with their shares, shares by file, us a message meanwhile)."""
     proxy, seconds = stage.proxy("portguard"), max(2 * stage.seconds, 1.0)
     samples = stage.ground.folder / "perf.data"
-    stage.begin(proxy, window=WINDOW, seconds=seconds + 1.0)
+    stage.begin(proxy, window=window, seconds=seconds + 1.0)
     command = [perf, "record", "-q", "-F", str(SAMPLES_A_SECOND), "-o", str(samples)]
     pids = ",".join(map(str, proxy.pids["message"]))
     try:
@@ -71,8 +84,7 @@ def profile(stage: Stage) -> Part:
     places: dict[str, float] = {}
     for row in rows:
         places[row["place"]] = places.get(row["place"], 0.0) + row["share"]
-    lines = [*profile_lines(rows[:TOP], places), "", f"{run['cpu_us']:.2f} us a message while perf was looking"]
-    return rows[:TOP], lines, {"places": places, "cpu_us": run["cpu_us"], "window": WINDOW}
+    return rows, places, run["cpu_us"]
 
 
 def symbols(report: str) -> Iterator[Run]:
@@ -107,11 +119,18 @@ def merged(rows: list[Run]) -> list[Run]:
     return [{"share": round(share, 2), "place": place, "symbol": symbol} for (place, symbol), share in ordered]
 
 
-def profile_lines(rows: list[Run], places: dict[str, float]) -> list[str]:
-    """The profile as Markdown: shares by file, then by symbol."""
+def place_lines(places: dict[str, float], us: float, window: int) -> list[str]:
+    """Shares by file as Markdown, and what they are in us a message."""
     ordered = sorted(((share, place) for place, share in places.items() if share >= 0.5), reverse=True)
     return [
-        "| share | in |", "|---|---|", *(f"| {share:.1f} % | {place} |" for share, place in ordered), "",
+        f"| W={window}, {us:.2f} us a message while perf was looking | share | us |", "|---|---|---|",
+        *(f"| {place} | {share:.1f} % | {share * us / 100:.2f} |" for share, place in ordered),
+    ]
+
+
+def symbol_lines(rows: list[Run]) -> list[str]:
+    """Shares by symbol as Markdown."""
+    return [
         "| share | in | symbol |", "|---|---|---|",
         *(f"| {row['share']:.1f} % | {row['place']} | `{row['symbol']}` |" for row in rows),
     ]

@@ -52,7 +52,7 @@ PARTS: dict[str, tuple[Callable[[Stage], parts.Part], float]] = {
     "reload": (extremes.reload, 35),
     "shadow": (extremes.shadow, 30),
     "registry": (scale.registry, 50),
-    "profile": (inside.profile, 8),
+    "profile": (inside.profile, 14),
 }
 
 

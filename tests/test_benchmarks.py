@@ -250,7 +250,7 @@ async def test_a_proxy_that_is_not_faithful_is_found_out(deed: Callable[[bytes],
         sink = json.loads(await crew.stdout.readline())["sink"]
         server = await asyncio.get_running_loop().create_server(lambda: Thief(sink, deed), "127.0.0.1", 0)
         traffic = {"connections": 1, "window": 10}
-        order = {"port": server.sockets[0].getsockname()[1], "traffic": traffic, "warm_up": 10, "seconds": 10}
+        order = {"ports": [server.sockets[0].getsockname()[1]], "traffic": traffic, "warm_up": 10, "seconds": 10}
         crew.stdin.write(json.dumps(order).encode() + b"\n")
         assert "not what was sent" in json.loads(await crew.stdout.readline())["error"]
     finally:
