@@ -43,7 +43,7 @@ PARTS: dict[str, tuple[Callable[[Stage], parts.Part], float]] = {
     "closed": (parts.closed, 80),
     "paced": (parts.paced, 95),
     "fastest": (extremes.fastest, 65),
-    "batching": (parts.batching, 25),
+    "batching": (parts.batching, 45),
     "kinds": (parts.kinds, 55),
     "records": (extremes.records, 12),
     "peers": (parts.peers, 45),
