@@ -29,10 +29,10 @@ from portguard.net.listener import Listener
 from portguard.net.probe import keep_probing
 from portguard.net.tls import server_context
 from portguard.net.upstream import Upstreams
-from portguard.policy.counters import Recent
 from portguard.policy.restraint import Restraint, brakes
 from portguard.policy.revision import Revision
 from portguard.registry.image import Image
+from portguard.relay.flow import Recent
 from portguard.relay.relay import Relay
 from portguard.smpp.session import STATE_NAME
 from portguard.telemetry.sources import Sources

@@ -14,7 +14,7 @@ TALLY_SECONDS: Final = 10.0
 # What a worker tallies at the most between two sweeps, and all of them: the main process takes 12 us a row.
 MOST_TALLIES: Final = 100_000
 MOST_OF_ALL: Final = 200_000
-# Told at once, in a tenth of a millisecond, in which no message passes.
+# Told at once, in some 60 us, in which no message passes.
 AT_ONCE: Final = 100
 # Between two parts. Of many rows the parts come closer, but still take this share of the time until the next sweep:
 # told as fast as they go, they would keep the main process at work for seconds, and it then does nothing else.

@@ -1,7 +1,7 @@
 """What the path leaves behind for others: plain native integers and octets, read when somebody asks.
 
 Nouns: a *Histogram* (bounds in seconds, cumulative only when read); *Counters*, the engine's own; *Tallies*, which
-grants have been used since the last sweep; *Records*, violations on their way to the journal; *Recent*, late traffic.
+grants have been used since the last sweep; *Records*, violations on their way to the journal.
 
 Compiled. Knows nothing of Prometheus, files or sockets.
 """
@@ -15,13 +15,13 @@ from librt.strings import (
     write_i16_le,
     write_i32_be,
     write_i32_le,
+    write_i64_be,
     write_i64_le,
 )
 from librt.vecs import vec
 from mypy_extensions import i16, i32, i64, u8
 
 from portguard.policy.grant import NO_TALLY, RULES, Account, Grant, PortGrant, Tally
-from portguard.policy.labels import head_of, pack_named, pack_number, written
 from portguard.policy.record import HEAD_OCTETS
 
 _CATEGORIES: Final = 5
@@ -81,6 +81,102 @@ class Counters:
                 action, rule = divmod(rest, RULES + 1)
                 rows.append((action, rule - 1, category, int(count)))
         return rows
+
+
+def label(
+    account: str, enterprise: str, port: str, number: str, holder: str, signature: str, owner: str, charset: int = 0
+) -> bytes:
+    """The octets of a `record.Label`. Text from the wire may hold half a surrogate pair, and is cut to 256 characters.
+
+    By hand (msgpack: fixarray, str, uint), since a sender may need a new one with every message.
+    """
+    return _labelled(
+        label_head(account, enterprise), port.encode(), number.encode(), holder, signature, owner, charset
+    )
+
+
+def label_head(account: str, enterprise: str) -> bytes:
+    """The octets that all labels of an account begin with."""
+    b = BytesWriter()
+    b.append(0x98)
+    _pack_text(b, account)
+    _pack_text(b, enterprise)
+    return b.getvalue()
+
+
+def _labelled(
+    head: bytes, port: bytes, number: bytes, holder: str, signature: str, owner: str, charset: i64
+) -> bytes:
+    b = BytesWriter()
+    b.write(head)
+    _pack_named(b, port, number, holder, signature, owner)
+    b.append(u8(charset))
+    return b.getvalue()
+
+
+def _pack_named(b: BytesWriter, port: bytes, number: bytes, holder: str, signature: str, owner: str) -> None:
+    _pack(b, port)
+    _pack(b, number)
+    _pack_text(b, holder)
+    _pack(b, signature[:256].encode("utf-8", "replace"))
+    _pack_text(b, owner)
+
+
+def _written(octets: bytes) -> bytes:
+    """The octets of an address as text."""
+    return octets if octets.isascii() else octets.decode("latin-1").encode()
+
+
+def _pack_text(b: BytesWriter, text: str) -> None:
+    """A name from the registry or of latin-1 octets, which always has a form in UTF-8."""
+    _pack(b, text[:256].encode())
+
+
+def _pack(b: BytesWriter, octets: bytes) -> None:
+    size: i64 = len(octets)
+    if size < 32:
+        b.append(u8(0xA0 | size))
+    else:
+        b.append(0xDA)
+        b.append(u8(size >> 8))
+        b.append(u8(size & 0xFF))
+    b.write(octets)
+
+
+def _pack_number(b: BytesWriter, number: i64) -> None:
+    if 0 <= number < 128:
+        b.append(u8(number))
+    else:
+        b.append(0xD3)
+        write_i64_be(b, number)
+
+
+def label_of(a: Account, port: PortGrant, grant: Grant) -> bytes:
+    """The label of an account's grant on a number, made once."""
+    if len(grant.label) == 0:
+        grant.label = _labelled(
+            head_of(a), _written(port.source[: port.digits]), _written(port.source), port.holder, grant.signature,
+            grant.owner(), a.charset,
+        )  # fmt: skip
+    return grant.label
+
+
+def head_of(a: Account) -> bytes:
+    """What an account's labels begin with, made once."""
+    if len(a.label_head) == 0:
+        a.label_head = label_head(a.system_id, a.enterprise)
+    return a.label_head
+
+
+def with_number(found: bytes, a: Account, number: str) -> bytes:
+    """A label of no port and no number, with this number."""
+    # Behind the head is the octet of no port, and then that of no number.
+    start: i64 = len(head_of(a)) + 1
+    b = BytesWriter()
+    b.write(found[:start])
+    _pack_text(b, number)
+    b.write(found[start + 1 :])
+    return b.getvalue()
 
 
 def tally_of(a: Account, port: PortGrant, grant: Grant, index: i64) -> Tally:
@@ -166,17 +262,17 @@ class Tallies:
             count -= 1
             b.append(0x9F)
             b.write(t.head[1:])
-            pack_named(
-                b, written(t.number[: t.digits]), written(t.number), t.holder,
+            _pack_named(
+                b, _written(t.number[: t.digits]), _written(t.number), t.holder,
                 utf_16_be_decode(t.name, "surrogatepass", True)[0], t.owner,
             )  # fmt: skip
             b.append(u8(t.index >> 4))
             b.append(u8(t.index & 15))
-            pack_number(b, t.submitted)
-            pack_number(b, t.refused)
-            pack_number(b, t.tagged)
-            pack_number(b, t.delivered)
-            pack_number(b, t.failed)
+            _pack_number(b, t.submitted)
+            _pack_number(b, t.refused)
+            _pack_number(b, t.tagged)
+            _pack_number(b, t.delivered)
+            _pack_number(b, t.failed)
             b.append(0xC6)
             write_i32_be(b, i32(len(t.sample)))
             b.write(t.sample)
@@ -257,73 +353,3 @@ class Records:
         rows = [(account, code, n) for account, codes in self.left_out.items() for code, n in codes.items()]
         self.left_out = {}
         return rows
-
-
-_NO_CHUNK: Final = ("", 0.0, b"")
-
-
-class Recent:
-    """What ESMEs have sent lately, as it came: (account, epoch seconds, octets), for judging it once more. At most
-    `most` chunks of `octets` in all; the oldest are forgotten. A chunk may end in the beginning of a PDU, which comes
-    whole at the head of the link's next. It is kept while `on`. Chunks are numbered from 1; the newest is `last`.
-
-    Where that many octets come in less than `seconds`, chunks are left out here and there: what is kept goes back
-    further then, and what is not is written over while the processor's cache still has it.
-    """
-
-    def __init__(self, most: i64, octets: i64, seconds: float = 0.0) -> None:
-        self.on = most > 0
-        self.octets = octets
-        self.kept: i64 = 0
-        self._a_second = float(octets) / seconds if seconds > 0.0 else 0.0
-        self._room = float(octets)
-        self._at = 0.0
-        self._chunks: list[tuple[str, float, bytes]] = [_NO_CHUNK] * int(most)
-        self._first: i64 = 0
-        self._count: i64 = 0
-        self.last: i64 = 0
-
-    def add(self, system_id: str, at: float, data: bytes) -> None:
-        """One more chunk; it is not copied."""
-        if self._a_second > 0.0 and not self._has_room(at, len(data)):
-            return
-        size = len(self._chunks)
-        while self._count > 0 and (self._count >= size or self.kept + len(data) > self.octets):
-            self.kept -= len(self._chunks[self._first][2])
-            self._chunks[self._first] = _NO_CHUNK
-            self._first = (self._first + 1) % size
-            self._count -= 1
-        if size > 0 and len(data) <= self.octets:
-            self._chunks[(self._first + self._count) % size] = (system_id, at, data)
-            self._count += 1
-            self.kept += len(data)
-            self.last += 1
-
-    def _has_room(self, at: float, octets: i64) -> bool:
-        if at > self._at:
-            self._room += (at - self._at) * self._a_second
-            if self._room > float(self.octets):
-                self._room = float(self.octets)
-        self._at = at  # a clock that was set back fills nothing, and does not stop it from being filled
-        if self._room <= 0.0:
-            return False
-        self._room -= float(octets)
-        return True
-
-    def oldest(self) -> i64:
-        """The number of the oldest chunk that is kept; one more than `last` when there is none."""
-        return self.last - self._count + 1
-
-    def page(self, start: i64, last: i64, octets: i64) -> list[tuple[str, float, bytes]]:
-        """Chunks from number `start` to `last`, as far as they are kept: as many as have `octets`, and one more."""
-        found: list[tuple[str, float, bytes]] = []
-        size: i64 = len(self._chunks)
-        oldest = self.oldest()
-        room = octets
-        at = start if start > oldest else oldest
-        while at <= last and at <= self.last and room > 0:
-            chunk = self._chunks[(self._first + at - oldest) % size]
-            found.append(chunk)
-            room -= len(chunk[2])
-            at += 1
-        return found

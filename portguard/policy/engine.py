@@ -13,10 +13,9 @@ from typing import Final
 from mypy_extensions import i64
 
 from portguard.policy import grant as rule
-from portguard.policy.counters import Counters, tally_of
+from portguard.policy.counters import Counters, label, label_of, tally_of, with_number
 from portguard.policy.grant import NO_GRANT, NO_TALLY, Account, ordinal
 from portguard.policy.known import UNKNOWN_TEXT
-from portguard.policy.labels import label, label_of, with_number
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions
 from portguard.policy.reasons import ALLOW, CODES, DISCARD, MONITOR, REJECT, TAG

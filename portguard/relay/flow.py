@@ -1,7 +1,8 @@
 """The way of bytes between sockets and relay: what a leg has read goes to the relay, and what that leaves is written.
 
 Nouns: a *Stream* is one leg of a link, as far as bytes are concerned; a *Lane* has both streams of a link and the lists
-of its pair; the *Flow*, one a process, writes what is on the dirty list; *Arrivals* count what was read.
+of its pair; the *Flow*, one a process, writes what is on the dirty list; *Arrivals* count what was read, and *Recent*
+keeps some of it.
 
 Compiled, since every read comes by here. Knows neither sockets nor an event loop, but what it was given to call.
 """
@@ -34,6 +35,76 @@ class Arrivals:
         if self.wants and not self.told and self.tell is not None:
             self.told = True
             self.tell()
+
+
+_NO_CHUNK: Final = ("", 0.0, b"")
+
+
+class Recent:
+    """What ESMEs have sent lately, as it came: (account, epoch seconds, octets), for judging it once more. At most
+    `most` chunks of `octets` in all; the oldest are forgotten. A chunk may end in the beginning of a PDU, which comes
+    whole at the head of the link's next. It is kept while `on`. Chunks are numbered from 1; the newest is `last`.
+
+    Where that many octets come in less than `seconds`, chunks are left out here and there: what is kept goes back
+    further then, and what is not is written over while the processor's cache still has it.
+    """
+
+    def __init__(self, most: i64, octets: i64, seconds: float = 0.0) -> None:
+        self.on = most > 0
+        self.octets = octets
+        self.kept: i64 = 0
+        self._a_second = float(octets) / seconds if seconds > 0.0 else 0.0
+        self._room = float(octets)
+        self._at = 0.0
+        self._chunks: list[tuple[str, float, bytes]] = [_NO_CHUNK] * int(most)
+        self._first: i64 = 0
+        self._count: i64 = 0
+        self.last: i64 = 0
+
+    def add(self, system_id: str, at: float, data: bytes) -> None:
+        """One more chunk; it is not copied."""
+        if self._a_second > 0.0 and not self._has_room(at, len(data)):
+            return
+        size = len(self._chunks)
+        while self._count > 0 and (self._count >= size or self.kept + len(data) > self.octets):
+            self.kept -= len(self._chunks[self._first][2])
+            self._chunks[self._first] = _NO_CHUNK
+            self._first = (self._first + 1) % size
+            self._count -= 1
+        if size > 0 and len(data) <= self.octets:
+            self._chunks[(self._first + self._count) % size] = (system_id, at, data)
+            self._count += 1
+            self.kept += len(data)
+            self.last += 1
+
+    def _has_room(self, at: float, octets: i64) -> bool:
+        if at > self._at:
+            self._room += (at - self._at) * self._a_second
+            if self._room > float(self.octets):
+                self._room = float(self.octets)
+        self._at = at  # a clock that was set back fills nothing, and does not stop it from being filled
+        if self._room <= 0.0:
+            return False
+        self._room -= float(octets)
+        return True
+
+    def oldest(self) -> i64:
+        """The number of the oldest chunk that is kept; one more than `last` when there is none."""
+        return self.last - self._count + 1
+
+    def page(self, start: i64, last: i64, octets: i64) -> list[tuple[str, float, bytes]]:
+        """Chunks from number `start` to `last`, as far as they are kept: as many as have `octets`, and one more."""
+        found: list[tuple[str, float, bytes]] = []
+        size: i64 = len(self._chunks)
+        oldest = self.oldest()
+        room = octets
+        at = start if start > oldest else oldest
+        while at <= last and at <= self.last and room > 0:
+            chunk = self._chunks[(self._first + at - oldest) % size]
+            found.append(chunk)
+            room -= len(chunk[2])
+            at += 1
+        return found
 
 
 class Stream:

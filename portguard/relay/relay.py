@@ -13,10 +13,11 @@ from typing import Final
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from portguard.policy.counters import Histogram, Recent
+from portguard.policy.counters import Histogram
 from portguard.policy.engine import Engine
 from portguard.policy.revision import Revision
 from portguard.relay.discard import DiscardIds
+from portguard.relay.flow import Recent
 from portguard.relay.long import LongMessages
 from portguard.relay.messages import CUT, PASS, REPLACED, SAMPLE, note
 from portguard.relay.options import RelayOptions

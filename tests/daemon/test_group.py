@@ -21,10 +21,10 @@ from portguard.daemon.workers import Workers
 from portguard.net.exchange import Exchange
 from portguard.net.link import Link
 from portguard.net.listener import bound_sockets
-from portguard.policy.counters import Recent
 from portguard.policy.restraint import Restraint
 from portguard.policy.tally import TallyRow
 from portguard.registry.image import Image
+from portguard.relay.flow import Recent
 from portguard.relay.pair import Pair
 from portguard.settings.load import load
 from portguard.sim.esme import Esme, EsmeOptions

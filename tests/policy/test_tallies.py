@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import DecodeError
 
-from portguard.policy.counters import Tallies
+from portguard.policy.counters import Tallies, label_head
 from portguard.policy.grant import NO_TALLY, Tally
-from portguard.policy.labels import label_head
 from portguard.policy.tally import rows
 
 counts = st.one_of(st.sampled_from([0, 1, 127, 128, 255, 256, (1 << 63) - 1, -1]), st.integers(0, 1 << 40))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from portguard.policy.counters import Recent, Records, Tallies
+from portguard.policy.counters import Records, Tallies
 from portguard.policy.record import parse
 from portguard.policy.tally import TallyRow, rows
+from portguard.relay.flow import Recent
 from portguard.relay.receipt import undelivered
 from portguard.smpp import constants as c
 from portguard.smpp.encode import deliver_sm, message_resp, receipt_text, submit_multi, submit_multi_resp, submit_sm
