@@ -317,7 +317,10 @@ def main() -> None:
 
     checking = sys.argv[1:] == ["--check"]
     source = HERE / "results" / "line_rate.json" if checking or len(sys.argv) < 2 else Path(sys.argv[1])
-    found = json.loads(source.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        sys.exit(f"{source} has no results ({error}): make bench makes them")
     if checking:
         text = README.read_text(encoding="utf-8")
         if readme(found, text) != text:
