@@ -88,16 +88,20 @@ class Crew:
         gc.freeze()
         gc.disable()
         pacer = Pacer(esmes, traffic.rate) if traffic.rate else None
-        for esme in esmes if pacer is None else []:
-            esme.send(traffic.window)
-        await while_none_ends(esmes, order.warm_up)
-        say({"measuring": perf_counter()})
-        with contextlib.ExitStack() as stack:
-            meters = {name: stack.enter_context(contextlib.closing(Meter(pids))) for name, pids in order.watch.items()}
-            async with self._witness.watching(lambda: (answered(esmes), spent(meters))):
-                await while_none_ends(esmes, order.seconds, told() if order.until_told else None)
-        if pacer is not None:
-            pacer.stop()
+        try:
+            for esme in esmes if pacer is None else []:
+                esme.send(traffic.window)
+            await while_none_ends(esmes, order.warm_up)
+            say({"measuring": perf_counter()})
+            with contextlib.ExitStack() as stack:
+                meters = {role: Meter(pids) for role, pids in order.watch.items()}
+                for meter in meters.values():
+                    stack.callback(meter.close)
+                async with self._witness.watching(lambda: (answered(esmes), spent(meters))):
+                    await while_none_ends(esmes, order.seconds, told() if order.until_told else None)
+        finally:
+            if pacer is not None:
+                pacer.stop()
         await finish(esmes)
         first, last = self._witness.readings[0], self._witness.readings[-1]
         pairs = sorted(pair for esme in esmes for pair in esme.latencies(first.at, last.at))

@@ -54,8 +54,13 @@ class Ring:
         elif not octets:
             return not data
         else:
-            turns = end // len(octets)
-            same = (octets[self._at :] + octets * turns)[: len(data)] == data
+            # Piece by piece: a tape joined to itself is megabytes, and all connections come to its end together.
+            pos = len(octets) - self._at
+            same = octets[self._at :] == data[:pos]
+            while same and pos < len(data):
+                piece = data[pos : pos + len(octets)]
+                same = octets.startswith(piece)
+                pos += len(piece)
         if same:
             self._advance(len(data))
         return same

@@ -8,12 +8,16 @@ import os
 import shutil
 import subprocess
 import sys
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
@@ -258,6 +262,26 @@ async def test_a_proxy_that_is_not_faithful_is_found_out(deed: Callable[[bytes],
         await crew.wait()
         if server is not None:
             server.close()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(min_size=1, max_size=5), max_size=6), st.lists(st.integers(0, 40), max_size=12))
+def test_a_stream_is_compared_however_it_is_cut(
+    monkeypatch: pytest.MonkeyPatch, pdus: list[bytes], sizes: list[int]
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    module = importlib.import_module("ring")
+    ring, stream, at = module.Ring(module.Tape(pdus)), b"".join(pdus) * 500, 0
+    ends = list(accumulate(map(len, pdus * 500)))
+    for size in sizes:
+        piece = stream[at : at + size]
+        for place in range(len(piece)):
+            assert not ring.matches(piece[:place] + bytes((piece[place] ^ 1,)) + piece[place + 1 :])
+        assert ring.matches(piece)
+        at += len(piece)
+        assert ring.pdus == bisect_right(ends, at)
+    if not pdus:
+        assert not ring.matches(b"more")
 
 
 async def test_moments_in_which_the_machine_is_braked_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
