@@ -18,7 +18,7 @@ from proxies import Failed, LeftOut, Proxy, Setting
 from stage import Run, Stage
 
 KEPT_MS = 3.0
-SLOWEST, FASTEST, STEP = 20_000.0, 1_500_000.0, 1.08
+SLOWEST, FASTEST, LEAP, STEP = 20_000.0, 6_000_000.0, 1.5, 1.08
 TRIES = 3
 IDLE = 2000
 LONG_RUN = 50_000_000
@@ -62,11 +62,12 @@ def fastest(stage: Stage) -> Part:
 
 
 def _fastest(stage: Stage, proxy: Proxy) -> Run:
-    """Halves the interval, on a scale of ratios, until it is narrower than STEP. A rate has three tries, since whatever
-    else the machine does for a moment is not the proxy's."""
+    """From more than load and sink can carry down by LEAPs to a rate that it keeps, and then between that and the one
+    before, halving, until they are a STEP apart. A rate has three tries, since whatever else the machine does for a
+    moment is not the proxy's; from above, since bad luck at a low rate says nothing about higher ones."""
     low, high, best = 0.0, FASTEST, Run(kept=0.0)
     while high / max(low, SLOWEST) > STEP:
-        rate = (max(low, SLOWEST) * high) ** 0.5
+        rate = (low * high) ** 0.5 if low else high / LEAP
         for _ in range(TRIES):
             run = stage.run(proxy, rate=rate, seconds=stage.seconds * 0.6)
             if run["p99_ms"] <= KEPT_MS and run["rate"] >= 0.97 * rate:
