@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import time
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -28,6 +29,29 @@ class Meter:
         """Let the files go."""
         for file in self._files:
             os.close(file)
+
+
+class Kept:
+    """For how long a process that shares its core with no other of the benchmark was kept from it, that is, by the
+    machine itself: threads of the kernel, other users. A wait for another thread of its own is its own affair."""
+
+    def __init__(self, pid: int) -> None:
+        self._file = os.open(f"/proc/{pid}/schedstat", os.O_RDONLY)  # of its main thread
+        self._clock = (~pid << 3) | 2  # clock_getcpuclockid(3): of all its threads
+        self._waited = self._others = 0
+        self.seconds()
+
+    def seconds(self) -> float:
+        """Since it was last asked; 0 once the process has ended."""
+        waited, others = self._waited, self._others
+        with contextlib.suppress(OSError):
+            ran, self._waited = map(int, os.pread(self._file, 64, 0).split()[:2])
+            self._others = time.clock_gettime_ns(self._clock) - ran
+        return max(self._waited - waited - max(self._others - others, 0), 0) / 1e9
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self._file)
 
 
 def stolen_seconds(core: int) -> float:

@@ -22,13 +22,13 @@ from typing import Any
 import msgspec
 import uvloop
 
-from cpu import Meter, sharp_timers
+from cpu import Kept, Meter, sharp_timers
 from load import Esme, Pacer, Traffic, connect, finish
 from reels import reel
 from ring import Mismatch
 from sink import REWORDED, Sink
 from traffic import ACCOUNTS
-from witness import Witness
+from witness import Witness, nothing
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,7 +97,11 @@ class Crew:
                 meters = {role: Meter(pids) for role, pids in order.watch.items()}
                 for meter in meters.values():
                     stack.callback(meter.close)
-                async with self._witness.watching(lambda: (answered(esmes), spent(meters))):
+                taken = nothing
+                # Two message processes share a core, and wait for each other.
+                if len(pids := order.watch.get("message", [])) == 1:
+                    taken = stack.enter_context(contextlib.closing(Kept(pids[0]))).seconds
+                async with self._witness.watching(lambda: (answered(esmes), spent(meters)), taken):
                     await while_none_ends(esmes, order.seconds, told() if order.until_told else None)
         finally:
             if pacer is not None:

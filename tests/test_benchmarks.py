@@ -2,12 +2,14 @@
 
 import ast
 import asyncio
+import contextlib
 import importlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from bisect import bisect_right
 from collections.abc import Callable
 from itertools import accumulate
@@ -304,6 +306,46 @@ async def test_moments_in_which_the_machine_is_braked_are_left_out(monkeypatch: 
     assert before
     assert after
     assert slices == before + after
+
+
+async def test_so_are_moments_in_which_the_machine_kept_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    module = importlib.import_module("witness")
+    monkeypatch.setattr(module, "look", lambda: 5e-6)
+    taken = 0.0
+
+    def asked() -> float:
+        nonlocal taken
+        seconds, taken = taken, 0.0
+        return seconds
+
+    witness = module.Witness()
+    async with witness.watching(lambda: (0, {}), asked):
+        await asyncio.sleep(0.1)
+        taken = module.TAKEN
+        await asyncio.sleep(0.1)
+        given_back, taken = perf_counter(), 0.05
+        await asyncio.sleep(0.1)
+    assert len(witness.stretches) == 1
+    assert not witness.sound(given_back - 0.05, given_back - 0.04)
+    assert witness.sound(0.0, given_back - 0.1)
+    assert witness.sound(given_back + 0.09, given_back + 0.1)
+
+
+def test_a_core_is_taken_by_others_and_not_by_threads_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    module = importlib.import_module("cpu")
+    # Nanoseconds that the main thread ran and waited, and that all threads ran.
+    stats = iter([b"5 7 3", b"6 7 3", b"6 1007 4", b"6 2007 5", b"6 2107 6", b"6 2607 7"])
+    clocks = iter([9, 10, 10, 1010, 2010, 2010])
+    with contextlib.closing(module.Kept(os.getpid())) as kept:
+        assert kept.seconds() >= 0.0
+        assert os.pread(kept._file, 64, 0).split()[0].isdigit()
+        assert time.clock_gettime_ns(kept._clock) > 0
+        monkeypatch.setattr(os, "pread", lambda file, octets, offset: next(stats))
+        monkeypatch.setattr(time, "clock_gettime_ns", lambda clock: next(clocks))
+        kept.seconds()
+        assert [kept.seconds() * 1e9 for _ in range(5)] == pytest.approx([0, 1000, 0, 0, 500])
 
 
 @pytest.mark.may_skip
