@@ -272,7 +272,9 @@ def conditions(found: dict[str, Part]) -> Iterator[str]:
     pairs = {name: part["pairs"] for name, part in found.items() if "pairs" in part}
     if one:
         yield f"{one['cpu']}; kernel {one['kernel']}; Python {one['python']}; {named}."
-        yield f"Measured {one['at']}; load average when the parts began {loads[0]:.1f} to {loads[-1]:.1f}."
+        begun = sorted(part["at"] for part in found.values() if "at" in part)
+        when = f"Measured in parts begun {begun[0]} to {begun[-1]}"
+        yield f"{when}; load average then {loads[0]:.1f} to {loads[-1]:.1f}."
         yield f"Traffic: {one['traffic']}."
         counted = ", ".join(f"{name} {count}" for name, count in pairs.items())
         yield f"Runs of {one['method'].partition(', ')[2]}; interleaved rounds: {counted}. Medians; ranges in brackets."

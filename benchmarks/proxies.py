@@ -184,7 +184,7 @@ def portguard(
     """`portguard run`, enforcing the full rule set. Processes that carry no messages get the core of load and sink.
     `again`: over the folder of an earlier run, with the revision that it has prepared."""
     from portguard import __version__
-    from portguard.flavour import flavour
+    from portguard.flavour import flavour, is_trained
 
     setting = setting or Setting()
     port, metrics, folder = free_port(), free_port(), ground.folder / name.replace(" ", "-")
@@ -206,7 +206,7 @@ def portguard(
                 for task in Path(f"/proc/{pid}/task").iterdir():
                     core = ground.proxy_core if role == "message" else ground.load_core
                     os.sched_setaffinity(int(task.name), {core})
-        named = f"{__version__} {flavour()}"
+        named = f"{__version__} {flavour()}{', trained' if is_trained() else ''}"
         yield Proxy(name, port, named, pids, log, "permitted", folder, revision, metrics, took)
 
 

@@ -23,7 +23,9 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import SetupError
 
 ROOT = Path(__file__).resolve().parent.parent
-LIBRARY = "portguard"  # of the shared library that holds all modules, so that its name does not change with the list
+# Names of the shared library that holds all modules: not by the list, as mypyc would, and a second for what is laid out
+# by a profile, by which portguard.flavour tells it.
+LIBRARY, TRAINED_LIBRARY = "portguard", "portguard_trained"
 # An isolated build has none of the packages that interpreted modules import; a module of our own must be there.
 MYPY_SETTINGS = """
 [mypy]
@@ -78,7 +80,7 @@ class CompiledModules(build_ext):
             [f"--config-file={settings}", *compile_list()],
             opt_level="3",
             debug_level="1",
-            group_name=LIBRARY,
+            group_name=TRAINED_LIBRARY if os.environ.get("PORTGUARD_PROFILE") else LIBRARY,
             target_dir=self.build_temp,
         )
         for extension in extensions:

@@ -1,4 +1,4 @@
-"""Which flavour of portguard runs here: `compiled`, `interpreted`, or `mixed` (a broken installation).
+"""Which flavour of portguard runs here: `compiled`, `interpreted`, or `mixed` (a broken installation). Is it trained?
 
 Known by where Python finds each module of the compile list, so that an operator need not trust what a build once said.
 Imports no room; the compiled modules themselves are not imported to answer.
@@ -13,6 +13,7 @@ from portguard._compiled import COMPILED
 COMPILED_FLAVOUR = "compiled"
 INTERPRETED_FLAVOUR = "interpreted"
 MIXED_FLAVOUR = "mixed"
+_TRAINED_LIBRARY = "portguard_trained__mypyc"  # as portguard/_build.py names it
 
 
 def is_compiled(name: str) -> bool:
@@ -28,3 +29,9 @@ def flavour() -> str:
     if found == {True}:
         return COMPILED_FLAVOUR
     return INTERPRETED_FLAVOUR if found == {False} else MIXED_FLAVOUR
+
+
+@cache
+def is_trained() -> bool:
+    """Is the machine code laid out by a profile of traffic (`make trained`)?"""
+    return flavour() == COMPILED_FLAVOUR and find_spec(_TRAINED_LIBRARY) is not None

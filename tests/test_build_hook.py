@@ -118,10 +118,10 @@ def test_it_compiles_once_more_for_what_was_run(project: Path, tmp_path: Path) -
         [sys.executable, "-c", "from portguard import one\nassert one.__file__.endswith('.so')\none.one()"],
         cwd=tmp_path / "installed", env={**os.environ, "PYTHONPATH": "."}, check=True,
     )
-    assert list(profile.glob("*__native_portguard.gcda"))
+    assert list(profile.glob("*__native_portguard_trained.gcda"))
     for made in ("build", "dist"):
         shutil.rmtree(project / made)
     status, output, libraries = build(project, **asked)
     assert status == 0, output
     assert f"-fprofile-use={profile}" in output
-    assert [name.split(".")[0] for name in sorted(libraries)] == ["portguard/one", "portguard__mypyc"]
+    assert [name.split(".")[0] for name in sorted(libraries)] == ["portguard/one", "portguard_trained__mypyc"]

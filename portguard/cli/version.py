@@ -11,11 +11,14 @@ from portguard import __version__
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print an object.")
 def version(as_json: bool) -> None:
-    """Print the version, and whether its engine runs compiled or interpreted."""
-    from portguard.flavour import flavour
+    """Print the version, whether its engine runs compiled or interpreted, and whether it was laid out by traffic
+    (make trained)."""
+    from portguard.flavour import flavour, is_trained
 
-    facts = {"version": __version__, "flavour": flavour(), "python": platform.python_version()}
+    python = platform.python_version()
     if as_json:
+        facts = {"version": __version__, "flavour": flavour(), "trained": is_trained(), "python": python}
         click.echo(json.dumps(facts))
     else:
-        click.echo(f"portguard {facts['version']} ({facts['flavour']}, Python {facts['python']})")
+        found = [flavour(), *(["trained"] if is_trained() else []), f"Python {python}"]
+        click.echo(f"portguard {__version__} ({', '.join(found)})")

@@ -79,6 +79,8 @@ def test_version() -> None:
     facts = json.loads(process("version", "--json").stdout)
     assert facts["version"] == package.__version__
     assert facts["flavour"] in ("compiled", "interpreted", "mixed")
+    assert (", trained," in found.stdout) == facts["trained"]
+    assert facts["flavour"] in found.stdout
 
 
 # ---- completion
