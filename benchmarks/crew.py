@@ -36,7 +36,7 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
     read at the instants between which messages are counted; `trace` is a file for what `write_trace` writes of every
     message. With `until_told` it measures until the next line comes, for `seconds` at most. Moments in which the
     machine was not at full speed are left out of everything but `sent` and `p99_all_ms`; `slowed` is their share of the
-    time."""
+    time. Where one message process is `alone` on its core, what keeps it from that is the machine."""
 
     ports: list[int]
     traffic: Traffic
@@ -45,6 +45,7 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
     watch: dict[str, list[int]] = {}
     trace: str = ""
     until_told: bool = False
+    alone: bool = True
 
 
 class Crew:
@@ -99,7 +100,7 @@ class Crew:
                     stack.callback(meter.close)
                 taken = nothing
                 # Two message processes share a core, and wait for each other.
-                if len(pids := order.watch.get("message", [])) == 1:
+                if order.alone and len(pids := order.watch.get("message", [])) == 1:
                     taken = stack.enter_context(contextlib.closing(Kept(pids[0]))).seconds
                 async with self._witness.watching(lambda: (answered(esmes), spent(meters)), taken):
                     await while_none_ends(esmes, order.seconds, told() if order.until_told else None)

@@ -190,7 +190,7 @@ def shadow(stage: Stage) -> Part:
     proxy = stage.proxy("shadow", Setting(rows=stage.rows))
     # The process that judges is main's child: it may run on either core, where the others leave it time.
     os.sched_setaffinity(proxy.pids["main"][0], {stage.ground.proxy_core, stage.ground.load_core})
-    trace = _watched(stage, proxy, stage.rows + 1, stage.rate)
+    trace = _watched(stage, proxy, stage.rows + 1, stage.rate, alone=False)
     calm = time.perf_counter()
     # The candidate is built now: what is timed is the comparison.
     candidate = _asked(proxy, "compare", messages=1)["registry"]["new"]
@@ -221,14 +221,14 @@ def shadow(stage: Stage) -> Part:
     return [row], lines, {"pairs": len(found)}
 
 
-def _watched(stage: Stage, proxy: Proxy, rows: int, rate: int) -> Path:
+def _watched(stage: Stage, proxy: Proxy, rows: int, rate: int, alone: bool = True) -> Path:
     """Another registry, of so many rows, lies in the folder; `rate` messages a second have passed for ten seconds and
     go on, each with its latency in the file that is returned."""
     trace = stage.ground.folder / f"{proxy.name}.trace"
     (proxy.folder / "registry").rename(proxy.folder / "registry-before")
     write_registry(proxy.folder / "registry", rows)
     most = RELOAD_SECONDS + 4 * AROUND
-    stage.begin(proxy, rate=rate, seconds=most, until_told=True, trace=str(trace))
+    stage.begin(proxy, rate=rate, seconds=most, until_told=True, trace=str(trace), alone=alone)
     time.sleep(2 * AROUND)
     return trace
 

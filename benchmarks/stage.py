@@ -97,16 +97,18 @@ class Stage:
         return {name: proxy.version for name, proxy in self._proxies.items()}
 
     def begin(
-        self, proxy: Proxy, seconds: float = 0.0, trace: str = "", until_told: bool = False, **traffic: Any
+        self, proxy: Proxy, seconds: float = 0.0, trace: str = "", until_told: bool = False, alone: bool = True,
+        **traffic: Any,
     ) -> None:
-        """Have the crew send traffic through a proxy; returns once it measures. `end` has the figures."""
+        """Have the crew send traffic through a proxy; returns once it measures. `end` has the figures. Not `alone`:
+        another process of the daemon may use the proxy's core, and waiting for that counts."""
         if traffic.get("kind") == "mixed":
             traffic["about"] = proxy.revision
         order = {
             "ports": [port for port in (proxy.port, proxy.other_port) if port],
             "traffic": {"kind": proxy.kind, **traffic}, "warm_up": self.warm_up,
             "seconds": seconds or self.seconds, "watch": proxy.pids, "trace": trace,
-            "until_told": until_told,
+            "until_told": until_told, "alone": alone,
         }
         self._crew.order(order)
         self._last = (proxy, order)

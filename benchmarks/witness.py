@@ -94,15 +94,15 @@ class Witness:
 
     def _judge(self) -> None:
         """Find the stretches: from the look before a slow one to the look after it."""
-        self._usual += [look.took for look in self._looks]
+        self._usual += [one.took for one in self._looks]
         limit = SLOW * median(self._usual)
         self.stretches = []
         looks = [Look(self.readings[0].at), *self._looks, Look(self.readings[-1].at)]
-        for before, look, after in zip(looks, looks[1:], looks[2:], strict=False):
-            if look.took <= limit and look.taken <= TAKEN:
+        for before, one, after in zip(looks, looks[1:], looks[2:], strict=False):
+            if one.took <= limit and one.taken <= TAKEN:
                 continue
             # That a core was taken is known when it is given back.
-            since = before.at - look.taken
+            since = before.at - one.taken
             while self.stretches and since <= self.stretches[-1][1]:
                 since = min(since, self.stretches.pop()[0])
             self.stretches.append((since, after.at))
