@@ -32,8 +32,8 @@ class Meter:
 
 
 class Kept:
-    """For how long a process that shares its core with no other of the benchmark was kept from it, that is, by the
-    machine itself: threads of the kernel, other users. A wait for another thread of its own is its own affair."""
+    """For how long a process was kept from its core by others: threads of the kernel, other users, a daemon that is not
+    measured now. A wait for another thread of its own is its own affair."""
 
     def __init__(self, pid: int) -> None:
         self._file = os.open(f"/proc/{pid}/schedstat", os.O_RDONLY)  # of its main thread

@@ -36,7 +36,7 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
     read at the instants between which messages are counted; `trace` is a file for what `write_trace` writes of every
     message. With `until_told` it measures until the next line comes, for `seconds` at most. Moments in which the
     machine was not at full speed are left out of everything but `sent` and `p99_all_ms`; `slowed` is their share of the
-    time. Where one message process is `alone` on its core, what keeps it from that is the machine."""
+    time. Where a message process is `alone` of its daemon on its core, who keeps it from that counts as the machine."""
 
     ports: list[int]
     traffic: Traffic

@@ -308,28 +308,37 @@ async def test_moments_in_which_the_machine_is_braked_are_left_out(monkeypatch: 
     assert slices == before + after
 
 
-async def test_so_are_moments_in_which_the_machine_kept_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_are_moments_in_which_the_machine_kept_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     module = importlib.import_module("witness")
-    monkeypatch.setattr(module, "look", lambda: 5e-6)
-    taken = 0.0
+    witness = module.Witness()
+    taken = {50: module.TAKEN, 60: 0.01, 63: 0.003}
+    witness._looks = [module.Look(place / 500, 5e-6, taken.get(place, 0.0)) for place in range(1, 100)]
+    witness.readings = [module.Reading(place / 50, 0, {}) for place in range(11)]
+    witness._judge()
+    # From before they were taken to the look after, and what overlaps is one.
+    assert witness.stretches == [pytest.approx((0.108, 0.128))]
+    assert witness.sound(0.0, 0.107)
+    assert not witness.sound(0.107, 0.109)
+    assert witness.sound(0.129, 0.2)
+    assert [one.at for one, _ in witness.slices()] == pytest.approx([0.0, 0.02, 0.04, 0.06, 0.08, 0.14, 0.16, 0.18])
+
+
+async def test_the_witness_asks_with_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    module = importlib.import_module("witness")
+    given, enough = [0.0, 0.004, 0.0, 0.0], asyncio.Event()
 
     def asked() -> float:
-        nonlocal taken
-        seconds, taken = taken, 0.0
-        return seconds
+        if len(given) == 1:
+            enough.set()
+        return given.pop(0) if given else 0.0
 
     witness = module.Witness()
     async with witness.watching(lambda: (0, {}), asked):
-        await asyncio.sleep(0.1)
-        taken = module.TAKEN
-        await asyncio.sleep(0.1)
-        given_back, taken = perf_counter(), 0.05
-        await asyncio.sleep(0.1)
-    assert len(witness.stretches) == 1
-    assert not witness.sound(given_back - 0.05, given_back - 0.04)
-    assert witness.sound(0.0, given_back - 0.1)
-    assert witness.sound(given_back + 0.09, given_back + 0.1)
+        await enough.wait()
+    assert [look.taken for look in witness._looks[:3]] == [0.0, 0.004, 0.0]
+    assert not witness.sound(witness._looks[1].at - 0.004, witness._looks[1].at)
 
 
 def test_a_core_is_taken_by_others_and_not_by_threads_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
