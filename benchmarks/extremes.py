@@ -18,7 +18,7 @@ from proxies import Failed, LeftOut, Proxy, Setting
 from stage import Run, Stage
 
 KEPT_MS = 3.0
-SLOWEST, FASTEST, LEAP, STEP = 20_000.0, 6_000_000.0, 1.5, 1.08
+SLOWEST, FASTEST, LEAP, STEP = 20_000.0, 9_000_000.0, 1.5, 1.08
 TRIES = 3
 IDLE = 2000
 LONG_RUN = 50_000_000

@@ -42,7 +42,7 @@ PARTS: dict[str, tuple[Callable[[Stage], parts.Part], float]] = {
     "engine": (inside.engine, 15),
     "closed": (parts.closed, 80),
     "paced": (parts.paced, 95),
-    "fastest": (extremes.fastest, 80),
+    "fastest": (extremes.fastest, 95),
     "batching": (parts.batching, 45),
     "kinds": (parts.kinds, 55),
     "records": (extremes.records, 12),
