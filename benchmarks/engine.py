@@ -19,6 +19,7 @@ from time import monotonic, perf_counter, time
 from typing import Any
 
 from on_file import write_registry, write_settings
+from portguard.daemon.sweeping import MOST_TALLIES
 from portguard.daemon.wiring import relay_of, revision_of
 from portguard.flavour import flavour
 from portguard.policy.counters import Records
@@ -51,8 +52,9 @@ def new_relay(folder: Path, more: int) -> Relay:
     image = Image(build(folder / "registry", folder / "revisions").path)
     made = relay_of(revision_of(image, settings), settings, b"k" * 32)
     made.engine.set_clock(monotonic(), time())
-    # Every violation leaves its record, as with the evidence room.
+    # Every violation leaves its record, as with the evidence room; and what is sent is tallied for the statistics.
     made.engine.records = Records(1 << 28, 1 << 30)
+    made.engine.tallies.most = MOST_TALLIES
     return made
 
 

@@ -36,12 +36,11 @@ def pause(rows: int, seconds: float) -> float:
 
 
 async def keep_sweeping(tallies: Tallies, tell: Tell, seconds: float = TALLY_SECONDS) -> None:
-    """Sweep for ever. Once `tell` is not true no more is taken: the rest goes on counting, and leaves by a later
-    sweep."""
+    """Sweep for ever. Once `tell` is not true no more is taken: the rest leaves before the next sweep."""
     while True:
         began = monotonic()
         tallies.sweep()
-        between = pause(len(tallies.leaving), seconds)
+        between = pause(tallies.leaving(), seconds)
         while rows := tallies.take(AT_ONCE):
             if not tell(rows):
                 break
@@ -51,7 +50,7 @@ async def keep_sweeping(tallies: Tallies, tell: Tell, seconds: float = TALLY_SEC
 
 def sweep_all(tallies: Tallies, tell: Tell) -> None:
     """Tell at once whatever is tallied, that of a sweep under way included, as much as there is room for."""
-    while tallies.leaving or tallies.touched:
+    while tallies.told < tallies.end:
         tallies.sweep()
         if not tell(tallies.take(AT_ONCE)):
             break

@@ -44,15 +44,15 @@ _HOUR_SECONDS: Final = 3600.0
 
 # The columns of a row. The key: up to fifteen last digits of the number; account, the digits before them, how many
 # those are in all, and octets of the signature; its units, four a column. Then the places of shape, holder and owners,
-# and digits of the port; where what it has used of caps is, and the link to its tally (`counters.Tallies`).
+# and digits of the port; where what it has used of caps is, and where it was counted (an entry of `counters.Tallies`).
 _PLACES: Final = 6
-_LINK: Final = 7
+_ENTRY: Final = 7
 _SHAPE: Final = 49
 _HOLDER: Final = 27
 _OWNERS: Final = 5
 _DIGITS: Final = 31
 _USES: Final = 41
-_LINK_BITS: Final = 0x1FFFFFFFFFF
+_ENTRY_BITS: Final = 0x1FFFFFFFFFF
 _MOST_USES: Final = 0x3FFFFF
 
 _LEAST_DIGITS: Final = 8
@@ -208,26 +208,26 @@ class Answers:
         grant.tally = NO_TALLY
         grant.braking = -1
 
-    def link(self) -> i64:
-        """The link to the tally of the answer that was found last, as `note` was told; 0 for none."""
-        return self._part.blocks[self._row + _LINK] & _LINK_BITS
+    def entry(self) -> i64:
+        """Where the answer that was found last was counted, as `note` was told; 0 for nowhere."""
+        return self._part.blocks[self._row + _ENTRY] & _ENTRY_BITS
 
     def uses(self) -> list[Use]:
         """What the answer that was found last has used of caps, by scope; none where it has not been asked."""
-        place: i64 = self._part.blocks[self._row + _LINK] >> _USES
+        place: i64 = self._part.blocks[self._row + _ENTRY] >> _USES
         if place == 0:
             return NO_USES
         return self._uses[place - 1]
 
-    def note(self, link: i64, uses: list[Use]) -> None:
-        """What became of the answer that was found or put last: where its tally is, and what it has used of caps."""
+    def note(self, entry: i64, uses: list[Use]) -> None:
+        """What became of the answer that was found or put last: where it was counted, and what it has used of caps."""
         blocks = self._part.blocks
-        before: i64 = blocks[self._row + _LINK]
+        before: i64 = blocks[self._row + _ENTRY]
         place: i64 = before >> _USES
         if place == 0 and len(uses) > 0:
             place = self._uses_place(uses)
-        if place << _USES | link != before:
-            blocks[self._row + _LINK] = place << _USES | link
+        if place << _USES | entry != before:
+            blocks[self._row + _ENTRY] = place << _USES | entry
 
     def lasting(self) -> tuple[PortGrant, Grant]:
         """The answer that was found last, in objects of its own."""
@@ -277,7 +277,7 @@ class Answers:
                 place = self._room(part)
         row = row_of(place)
         blocks = part.blocks
-        used: i64 = blocks[row + _LINK] >> _USES
+        used: i64 = blocks[row + _ENTRY] >> _USES
         if used > 0:
             self._uses[used - 1] = NO_USES
             self._free.append(int(used))
@@ -289,7 +289,7 @@ class Answers:
         blocks[row + 4] = self._k4
         blocks[row + 5] = self._k5
         blocks[row + _PLACES] = shape << _SHAPE | holder << _HOLDER | owners << _OWNERS | port.digits
-        blocks[row + _LINK] = 0
+        blocks[row + _ENTRY] = 0
         self._part = part
         self._row = row
         return True

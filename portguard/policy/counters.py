@@ -1,7 +1,7 @@
 """What the path leaves behind for others: plain native integers and octets, read when somebody asks.
 
-Nouns: a *Histogram* (bounds in seconds, cumulative only when read); *Counters*, the engine's own; *Tallies*, which
-grants have been used since the last sweep; *Records*, violations on their way to the journal.
+Nouns: a *Histogram* (bounds in seconds, cumulative only when read); *Counters*, the engine's own; *Tallies*, what was
+sent under which grants since the last sweep; *Records*, violations on their way to the journal.
 
 Compiled. Knows nothing of Prometheus, files or sockets.
 """
@@ -18,18 +18,22 @@ from librt.strings import (
     write_i64_be,
     write_i64_le,
 )
-from librt.vecs import vec
+from librt.vecs import append, vec
 from mypy_extensions import i16, i32, i64, u8
 
 from portguard.policy.grant import NO_TALLY, RULES, Account, Grant, PortGrant, Tally
+from portguard.policy.reasons import DISCARD, TAG
 from portguard.policy.record import HEAD_OCTETS
 
 _CATEGORIES: Final = 5
 _ACTIONS: Final = 5
-# A link to a tally: bits of its place among those that were touched, and above them of how many sweeps there had been.
-_SLOT_BITS: Final = 17
-_SLOT: Final = 0x1FFFF
-_SWEEPS: Final = 0xFFFFFF
+# What an entry of `Tallies` counts, in the order in which it is told: first its content.
+_COUNTS: Final = 6
+_SUBMITTED: Final = 1
+_REFUSED: Final = 2
+_TAGGED: Final = 3
+_DELIVERED: Final = 4
+_FAILED: Final = 5
 
 
 class Histogram:
@@ -179,87 +183,130 @@ def with_number(found: bytes, a: Account, number: str) -> bytes:
     return b.getvalue()
 
 
-def tally_of(a: Account, port: PortGrant, grant: Grant, index: i64) -> Tally:
-    """The grant's tally for this kind of content."""
-    first = tally = grant.tally
-    while tally is not NO_TALLY:
-        if tally.index == index:
-            return tally
-        tally = tally.others
-    if first is NO_TALLY:
-        made = grant.tally = Tally(index, NO_TALLY)
-    else:
-        made = Tally(index, first.others)
-        first.others = made
-    made.head = head_of(a)
-    made.charset = a.charset
-    made.number = port.source
-    made.digits = port.digits
-    made.holder = port.holder
-    made.name = grant.name
-    made.owner = grant.owner()
-    return made
-
-
 class Tallies:
-    """The tallies that were touched since the last sweep, at most `most` of them: beyond it use is `lost`, counted.
-    With 0 nobody wants to know, and nothing is tallied."""
+    """What was sent since the last sweep, in recipients, by at most `most` tallies: beyond it use is `lost`, counted.
+    With 0 nobody wants to know, and nothing is tallied.
+
+    A tally that counts has an *entry*, another one in each sweep: a number, from 1 on. The counts of a sweep's entries
+    are native numbers side by side, so that a message's is one place in memory; whose they are is looked up when they
+    are told, or when something is heard of a message of an earlier sweep: `later` such messages are remembered.
+    """
 
     def __init__(self, most: i64) -> None:
         self.most = most
+        self.later: i64 = 0
         self.lost: i64 = 0
-        self.sweeps: i64 = 1
-        self.touched: list[Tally] = []
-        self.leaving: list[Tally] = []
+        # The first entry that was not told, the first of the present sweep, and the next.
+        self.told: i64 = 1
+        self.begin: i64 = 1
+        self.end: i64 = 1
+        # The first of the sweep that leaves.
+        self._left: i64 = 1
+        # Of the present sweep and the one that leaves: counts, and the first PDU of each entry.
+        self._counts: vec[i64] = vec[i64]()
+        self._leaving: vec[i64] = vec[i64]()
+        self._samples: list[bytes] = []
+        self._samples_leaving: list[bytes] = []
+        # Whose the last entries are; the oldest one's place is taken by the next.
+        self._names: list[Tally] = []
 
-    def touch(self, tally: Tally, sample: bytes) -> None:
-        """The tally counts again; `sample` is the PDU that made it."""
-        if tally is NO_TALLY or len(self.touched) >= self.most:
+    def count(self, entry: i64, index: i64, action: i64, recipients: i64) -> bool:
+        """A verdict on a message to so many; False where the entry is none of this sweep and this content."""
+        place: i64 = (entry - self.begin) * _COUNTS
+        counts = self._counts
+        if place < 0 or counts[place] != index:
+            return False
+        counts[place + _SUBMITTED] = counts[place + _SUBMITTED] + recipients
+        if action >= DISCARD:
+            counts[place + _REFUSED] = counts[place + _REFUSED] + recipients
+        elif action == TAG:
+            counts[place + _TAGGED] = counts[place + _TAGGED] + recipients
+        return True
+
+    def settle(self, entry: i64, delivered: i64, failed: i64) -> None:
+        """The SMSC took a message of that entry for so many recipients, or says that so many did not get it."""
+        if entry < self.begin:
+            entry = self._again(entry)
+            if entry == 0:
+                return
+        place: i64 = (entry - self.begin) * _COUNTS
+        counts = self._counts
+        counts[place + _DELIVERED] = counts[place + _DELIVERED] + delivered
+        if failed > 0:
+            counts[place + _FAILED] = counts[place + _FAILED] + failed
+
+    def _again(self, entry: i64) -> i64:
+        """The entry of the present sweep of whoever had that one."""
+        if entry <= 0 or entry < self.end - len(self._names):
             self.lost += 1
-            return
-        tally.touched = True
-        tally.sample = sample
-        self.touched.append(tally)
+            return 0
+        tally = self._names[(entry - 1) % len(self._names)]
+        if tally.entry < self.begin:
+            return self.enter(tally, b"")
+        return tally.entry
+
+    def enter(self, tally: Tally, sample: bytes) -> i64:
+        """An entry of the present sweep for a tally that has none; `sample` is the PDU that made it. 0 if there is no
+        room."""
+        if tally is NO_TALLY or self.full():
+            self.lost += 1
+            return 0
+        entry = self.end
+        counts = self._counts
+        place: i64 = (entry - self.begin) * _COUNTS
+        while len(counts) < place + _COUNTS:
+            counts = append(counts, i64(0))
+        counts[place] = tally.index
+        for column in range(_COUNTS - 1):
+            counts[place + 1 + column] = 0
+        self._counts = counts
+        self._samples.append(sample)
+        names = self._names
+        if len(names) == entry - 1 and len(names) < self.most + max(self.most, self.later):
+            names.append(tally)
+        else:
+            names[(entry - 1) % len(names)] = tally
+        tally.entry = entry
+        self.end = entry + 1
+        return entry
 
     def full(self) -> bool:
-        """True when no other tally can be touched."""
-        return len(self.touched) >= self.most
+        """True when no other tally can be entered."""
+        return self.end - self.begin >= self.most or self.end - self.told >= self.most + max(self.most, self.later)
 
-    def link(self) -> i64:
-        """A link to the tally that was touched last, good until the next sweep; 0 is none."""
-        slot: i64 = len(self.touched) - 1
-        if slot > _SLOT:
-            return 0
-        return (self.sweeps & _SWEEPS) << _SLOT_BITS | slot
-
-    def linked(self, link: i64) -> Tally:
-        """The tally of a link, NO_TALLY where it has been swept."""
-        slot: i64 = link & _SLOT
-        if link >> _SLOT_BITS != self.sweeps & _SWEEPS or slot >= len(self.touched):
+    def of(self, entry: i64) -> Tally:
+        """Whose the entry is, if it is of the present sweep; else NO_TALLY."""
+        if entry < self.begin:
             return NO_TALLY
-        return self.touched[slot]
+        return self._names[(entry - 1) % len(self._names)]
 
     def sweep(self) -> None:
-        """Begin a sweep: what is touched until now leaves by `take`. A sweep that is still under way goes on first."""
-        if len(self.leaving) == 0:
-            self.leaving = self.touched
-            self.touched = []
-            self.sweeps += 1
+        """Begin a sweep: what was entered until now leaves by `take`. A sweep that is still under way goes on first."""
+        if self.told == self.begin:
+            self._left = self.begin
+            self.begin = self.end
+            self._counts, self._leaving = self._leaving, self._counts
+            self._samples, self._samples_leaving = self._samples_leaving, self._samples
+            self._samples.clear()
+
+    def leaving(self) -> i64:
+        """How many of the sweep under way are still to be told."""
+        return self.begin - self.told
 
     def take(self, most: i64) -> bytes:
-        """Up to `most` rows of the sweep, as `policy.tally.rows` reads them; b"" when none are left. They count from
-        zero again."""
-        count: i64 = len(self.leaving)
-        if count == 0 or most <= 0:
+        """Up to `most` rows of the sweep, as `policy.tally.rows` reads them; b"" when none are left."""
+        count: i64 = min(self.leaving(), most)
+        if count <= 0:
             return b""
-        if count > most:
-            count = most
         b = BytesWriter()
         b.append(0xDD)
         write_i32_be(b, i32(count))
+        counts = self._leaving
         while count > 0:
-            t = self.leaving.pop()
             count -= 1
+            slot: i64 = self.told - self._left
+            t = self._names[(self.told - 1) % len(self._names)]
+            self.told += 1
             b.append(0x9F)
             b.write(t.head[1:])
             _pack_named(
@@ -268,21 +315,13 @@ class Tallies:
             )  # fmt: skip
             b.append(u8(t.index >> 4))
             b.append(u8(t.index & 15))
-            _pack_number(b, t.submitted)
-            _pack_number(b, t.refused)
-            _pack_number(b, t.tagged)
-            _pack_number(b, t.delivered)
-            _pack_number(b, t.failed)
+            for column in range(1, _COUNTS):
+                _pack_number(b, counts[slot * _COUNTS + column])
+            sample = self._samples_leaving[slot]
+            self._samples_leaving[slot] = b""
             b.append(0xC6)
-            write_i32_be(b, i32(len(t.sample)))
-            b.write(t.sample)
-            t.submitted = 0
-            t.refused = 0
-            t.tagged = 0
-            t.delivered = 0
-            t.failed = 0
-            t.sample = b""
-            t.touched = False
+            write_i32_be(b, i32(len(sample)))
+            b.write(sample)
         return b.getvalue()
 
 

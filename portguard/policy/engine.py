@@ -13,8 +13,8 @@ from typing import Final
 from mypy_extensions import i64
 
 from portguard.policy import grant as rule
-from portguard.policy.counters import Counters, label, label_of, tally_of, with_number
-from portguard.policy.grant import NO_GRANT, NO_TALLY, Account, ordinal
+from portguard.policy.counters import Counters, head_of, label, label_of, with_number
+from portguard.policy.grant import NO_GRANT, NO_TALLY, Account, Grant, PortGrant, Tally, ordinal
 from portguard.policy.known import UNKNOWN_TEXT
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions
@@ -64,14 +64,14 @@ class Engine(Recall):
             hits |= self.unknown_text(a, s, buf)
         action = self.verdict(a, s, buf, hits)
         if known is not UNKNOWN_TEXT:
-            known.tally = self.tally
+            known.entry = self.entry
         elif self.rowed:
-            self.answers.note(self.link, self.grant.uses)
+            self.answers.note(self.row_entry, self.grant.uses)
         return action
 
     def unknown_text(self, a: Account, s: Scan, buf: bytes) -> i64:
         """The hits of number and body where the number has not sent the text before."""
-        self.tally = NO_TALLY
+        self.entry = 0
         hits: i64 = 0
         found: i64 = -1
         wording = self.wording(s, buf)
@@ -238,30 +238,31 @@ class Engine(Recall):
         if action != ALLOW and self.records.on and not self.record(a, s, buf):
             return
         self.counters.count(action, self.rule, self.category)
-        if self.tallies.most == 0:
-            return
-        tally = self.tally
-        if tally.index != self.index:
-            if self.answered and self.grant.tally is NO_TALLY and self.tallies.full():
-                self.tallies.lost += 1  # and none is made for nothing
-                return
-            tally = self.tally = tally_of(a, self.port, self.grant, self.index)
-        if not tally.touched:
+        tallies = self.tallies
+        if tallies.most > 0 and not tallies.count(self.entry, self.index, action, s.destinations):
+            self.entry = self.entered(a, s, buf)
+            tallies.count(self.entry, self.index, action, s.destinations)
+
+    def entered(self, a: Account, s: Scan, buf: bytes) -> i64:
+        """Where the message is counted, if not where its text or its row was before; 0 if there is no room."""
+        tallies = self.tallies
+        grant = self.grant
+        if self.answered:
+            grant.tally = tallies.of(self.row_entry)
+            if grant.tally is NO_TALLY and tallies.full():
+                tallies.lost += 1  # and none is made for nothing
+                return 0
+        tally = tally_of(a, self.port, grant, self.index)
+        if tally.entry < tallies.begin:
             # Only of what may be marketing does anybody look at the text.
             sample = b""
             if self.category == MARKETING or self.category == UNKNOWN:
                 sample = buf[s.start : s.end]
-            self.tallies.touch(tally, sample)
-            if self.rowed and tally is self.grant.tally and tally.touched:
-                self.link = self.tallies.link()
-        # No conditional expressions of numbers here or where else every message comes by: compiled, both sides of one
-        # are made objects.
-        destinations: i64 = s.destinations
-        tally.submitted += destinations
-        if action >= DISCARD:
-            tally.refused += destinations
-        elif action == TAG:
-            tally.tagged += destinations
+            if tallies.enter(tally, sample) == 0:
+                return 0
+            if self.rowed and tally is grant.tally:
+                self.row_entry = tally.entry
+        return tally.entry
 
     def record(self, a: Account, s: Scan, buf: bytes) -> bool:
         """Record the verdict. False when no refusal can be recorded at present: then there is none, and the sender is
@@ -306,7 +307,7 @@ class Engine(Recall):
         self.soft = 0
         self.readable = False
         self.grant = NO_GRANT
-        self.tally = NO_TALLY
+        self.entry = 0
         self.category = 0
         self.industry = 0
         self.uses.clear()
@@ -322,3 +323,25 @@ class Engine(Recall):
                 be32(pdu, 4), label(a.system_id, a.enterprise, "", "", "", "", ""), pdu, b"",
             )
         return self.action
+
+
+def tally_of(a: Account, port: PortGrant, grant: Grant, index: i64) -> Tally:
+    """The grant's tally for this kind of content."""
+    first = tally = grant.tally
+    while tally is not NO_TALLY:
+        if tally.index == index:
+            return tally
+        tally = tally.others
+    if first is NO_TALLY:
+        made = grant.tally = Tally(index, NO_TALLY)
+    else:
+        made = Tally(index, first.others)
+        first.others = made
+    made.head = head_of(a)
+    made.charset = a.charset
+    made.number = port.source
+    made.digits = port.digits
+    made.holder = port.holder
+    made.name = grant.name
+    made.owner = grant.owner()
+    return made

@@ -67,21 +67,15 @@ FOREVER: Final = 4611686018427387904.0
 # Holds no object that could refer back to it: the garbage collector need not walk them.
 @mypyc_attr(acyclic=True)
 class Tally:
-    """Messages of one grant and one kind of content (category * 16 + industry) since the last sweep, in recipients;
-    `sample` is the first PDU since then. `others` begins the tallies of its other kinds of content, NO_TALLY where
-    there are none. Its label (`policy.record`) is made when it is told: `head` begins it, then come port and number,
-    holder, name (UTF-16BE) and owner."""
+    """Whose messages are counted: those of one grant and one kind of content (category * 16 + industry). `entry` is
+    where (`counters.Tallies`), 0 where they never were. `others` begins the tallies of its other kinds of content,
+    NO_TALLY where there are none. Its label (`policy.record`) is made when it is told: `head` begins it, then come port
+    and number, holder, name (UTF-16BE) and owner."""
 
     def __init__(self, index: i64, others: "Tally | None") -> None:
         self.index = index
         self.others = self if others is None else others
-        self.touched = False
-        self.submitted: i64 = 0
-        self.refused: i64 = 0
-        self.tagged: i64 = 0
-        self.delivered: i64 = 0
-        self.failed: i64 = 0
-        self.sample = b""
+        self.entry: i64 = 0
         self.head = b""
         self.charset: i64 = 0
         self.number = b""

@@ -18,7 +18,7 @@ from librt.strings import read_i16_be, read_i64_be
 from librt.vecs import vec
 from mypy_extensions import i32, i64, mypyc_attr
 
-from portguard.policy.grant import NO_GRANT, NO_PORT, NO_TALLY, Account
+from portguard.policy.grant import NO_GRANT, NO_PORT, Account
 from portguard.policy.terms import Bucket
 from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, word_table
 from portguard.sms.lexicon import NUMBER, Lexicon
@@ -71,8 +71,8 @@ class Known:
         # Where a name was last found to be in no word: what is inside of that need not be looked at again.
         self.named: i64 = 0
         self.named_end: i64 = 0
-        # Of its grant, for its content.
-        self.tally = NO_TALLY
+        # Where it was counted last (`counters.Tallies`).
+        self.entry: i64 = 0
 
 
 UNKNOWN_TEXT: Final = Known()
@@ -229,7 +229,7 @@ class KnownTexts:
         known.number = buf[number_start:number_end]
         known.text = buf[start:end]
         known.named_end = 0
-        known.tally = NO_TALLY
+        known.entry = 0
         return known
 
     def shed(self, count: i64) -> bool:

@@ -25,7 +25,6 @@ from portguard.policy.grant import (
     HIT_601,
     NO_GRANT,
     NO_PORT,
-    NO_TALLY,
     PORT_REFUSALS,
     Account,
     Brakes,
@@ -105,10 +104,11 @@ class Lookup:
         self.text = Text()
         self.port = NO_PORT
         self.grant = NO_GRANT
-        self.tally = NO_TALLY
-        # Were port and grant read out of a row, or put into one? Then the link to its tally.
+        # Where the message is counted (`Tallies`), 0 for nowhere.
+        self.entry: i64 = 0
+        # Were port and grant read out of a row, or put into one? Then where that was counted.
         self.answered = self.rowed = False
-        self.link: i64 = 0
+        self.row_entry: i64 = 0
         self.since = self.until = 0.0
         self.index: i64 = 0
         # The local day (since the epoch) and minute of the time of judgement, and the present minute they hold for.

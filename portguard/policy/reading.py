@@ -16,7 +16,7 @@ from mypy_extensions import i16, i64
 
 from portguard.policy import grant as rule
 from portguard.policy.counters import Counters
-from portguard.policy.grant import NO_GRANT, NO_TALLY, Account, Grant, PortGrant
+from portguard.policy.grant import NO_GRANT, Account, Grant, PortGrant
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions, Lookup
 from portguard.policy.revision import Revision
@@ -145,7 +145,7 @@ class Reading(Lookup):
 
     def read(self, a: Account, s: Scan) -> i64:
         """What the loaded text says: whose signature it bears, and what kind of content it is."""
-        self.tally = NO_TALLY
+        self.entry = 0
         if not self.readable:
             self.grant = self.port.unsigned()
             self.index = 0

@@ -93,7 +93,7 @@ class Recall(Reading):
         self.port = known.port
         self.grant = known.grant
         self.port.used = self.grant.used = True
-        self.tally = known.tally
+        self.entry = known.entry
         self.soft = known.soft
         self.index = known.index
         self.readable = True
@@ -135,8 +135,7 @@ class Recall(Reading):
         self.grant = grant
         self.since = grant.since
         self.until = grant.until
-        self.link = answers.link()
-        grant.tally = self.tallies.linked(self.link)
+        self.row_entry = self.entry = answers.entry()
         return True
 
     def asked(self, a: Account, s: Scan, buf: bytes) -> bool:
@@ -157,7 +156,7 @@ class Recall(Reading):
             self.rowed = self.answers.put(
                 a, buf, s.source_start, s.source_end, name, self.head - 2, self.port, self.grant
             )
-            self.link = 0
+            self.row_entry = 0
             if self.rowed:
                 self.kept.retract(self.port)
 
@@ -229,6 +228,7 @@ class Recall(Reading):
         known.port = self.port
         known.grant = grant
         if self.answered:
+            grant.tally = self.tallies.of(self.row_entry)
             known.port, known.grant = self.answers.lasting()
         if len(self.port.source) > 0:
             known.number = self.port.source

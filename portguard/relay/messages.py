@@ -16,7 +16,6 @@ from mypy_extensions import i32, i64
 
 from portguard.policy.counters import Histogram
 from portguard.policy.engine import UNSOUND, Engine
-from portguard.policy.grant import Tally
 from portguard.policy.kept import digits_of
 from portguard.policy.reasons import ALLOW, CODES, DISCARD, MONITOR, TAG
 from portguard.policy.terms import NO_USE, Use
@@ -87,6 +86,7 @@ class Messages(Sessions):
         self.patched = b""
         self.answers = BytesWriter()
         self.originals = Originals(options.originals)
+        engine.tallies.later = self.originals.size
         self.judged: i64 = 0
         # A part that does not complete its message delivers nobody anything.
         self.part_of_more = False
@@ -187,7 +187,7 @@ class Messages(Sessions):
         if kept and 0 < octets <= row.ADDRESS_OCTETS:
             more |= octets | s.dest_ton << row.TON | s.dest_npi << row.NPI
             digits = digits_of(buf, s.dest_start, s.dest_end)
-        place = pair.pending.put(sequence, digits, more, engine.tally)
+        place = pair.pending.put(sequence, digits, more, engine.entry)
         uses = len(engine.uses)
         if uses == 1:
             pair.pending.use(place, engine.uses[0])
@@ -306,13 +306,13 @@ class Messages(Sessions):
         if more & RARE != 0:
             rare = pending.rare.pop(int(place), NO_RARE)
         if be32(buf, pos + 8) == 0:
-            tally = pending.tallies[place]
-            self.taken(tally, more >> row.RECIPIENTS & 0xFF, 0)
+            entry = pending.entry(place)
+            self.taken(entry, more >> row.RECIPIENTS & 0xFF, 0)
             digits = pending.digits(place)
             if more & 0xFF != 0:
                 stop = cstring_end(buf, pos + HEADER, end, 65)
                 if stop > 0:
-                    self.originals.add(pair.system_id, buf, pos + HEADER, stop, digits, more, rare.address, tally)
+                    self.originals.add(pair.system_id, buf, pos + HEADER, stop, digits, more, rare.address, entry)
         if more & USES != 0:
             if be32(buf, pos + 8) != 0:
                 self.engine.limits.give_back(pending.uses[place])
@@ -327,14 +327,10 @@ class Messages(Sessions):
                 return REPLACED
         return PASS
 
-    def taken(self, tally: Tally, delivered: i64, failed: i64) -> None:
+    def taken(self, entry: i64, delivered: i64, failed: i64) -> None:
         """The SMSC took a message for so many recipients, or says that so many did not get it."""
-        if self.engine.tallies.most == 0:
-            return
-        if not tally.touched:
-            self.engine.tallies.touch(tally, b"")
-        tally.delivered += delivered
-        tally.failed += failed
+        if entry > 0 and self.engine.tallies.most > 0:
+            self.engine.tallies.settle(entry, delivered, failed)
 
     def delivered(self, pair: Pair, buf: bytes, pos: i64, end: i64) -> None:
         """Read a deliver_sm: a receipt corrects what was counted, a subscriber's reply may be an opt-out. It passes
@@ -358,7 +354,7 @@ class Messages(Sessions):
         original = self.originals.find(message_id)
         if original.recipients > 0:
             self.originals.failed(original)
-            self.taken(original.tally, 0, 1)
+            self.taken(original.entry, 0, 1)
 
     def overhear(self, pair: Pair, buf: bytes) -> None:
         """Read the scanned message of a subscriber, if it is short, which replies are."""

@@ -4,8 +4,8 @@ Nouns: `Pending`, the messages of one link that were forwarded and whose answers
 later replace_sm or a receipt may name. Both are rows of plain numbers: tens of thousands of objects would not fit into
 a processor's cache, and a hundred thousand would cost more to let go of than a message costs to judge. A row has the
 digits of a message's destination_addr and `more`: the octets of that address (0 where no replacement is possible), its
-TON and NPI, data_coding, esm_class, the content, and for how many recipients it counts. What few messages have is a
-`Rare`.
+TON and NPI, data_coding, esm_class, the content, and for how many recipients it counts; and the `entry` where it is
+counted (`counters.Tallies`). What few messages have is a `Rare`.
 
 Compiled.
 """
@@ -16,7 +16,6 @@ from librt.strings import read_i64_be
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from portguard.policy.grant import NO_TALLY, Tally
 from portguard.policy.kept import stirred
 from portguard.policy.limits import Reached
 from portguard.policy.terms import NO_USE, Use
@@ -73,28 +72,27 @@ def word(buf: bytes, start: i64, end: i64) -> i64:
     return found
 
 
-# The columns of `Pending`: the sequence_number (-1: free), the digits, `more`.
-_PENDING: Final = 3
+# The columns of `Pending`: the sequence_number (-1: free), the digits, `more`, the entry.
+_PENDING: Final = 4
 
 
 class Pending:
     """Forwarded messages by sequence_number, which mostly count up: a table in which each has PROBES places. It grows
     to twice the power of two from `most` on; where there is no place even then, one that waits is forgotten.
 
-    A message's answer settles, by its place: its `tallies`, its use of a cap in `uses` (NO_USE unless `more` has USES),
-    and what is `rare` of it, if `more` has RARE.
+    A message's answer settles, by its place: its use of a cap in `uses` (NO_USE unless `more` has USES), and what is
+    `rare` of it, if `more` has RARE.
     """
 
     def __init__(self, most: i64) -> None:
         self.count: i64 = 0
         self.most = most
-        self.tallies: list[Tally] = []
         self.uses: list[Use] = []
         self.rare: dict[int, Rare] = {}
         self._rows: vec[i64] = vec[i64]()
         self._mask: i64 = -1
 
-    def put(self, sequence: i64, digits: i64, more: i64, tally: Tally) -> i64:
+    def put(self, sequence: i64, digits: i64, more: i64, entry: i64) -> i64:
         """The place of one more that waits for its answer."""
         place = self._free(sequence)
         rows = self._rows
@@ -102,7 +100,7 @@ class Pending:
         rows[row] = sequence
         rows[row + 1] = digits
         rows[row + 2] = more
-        self.tallies[place] = tally
+        rows[row + 3] = entry
         return place
 
     def _free(self, sequence: i64) -> i64:
@@ -119,19 +117,18 @@ class Pending:
             self._grow()
 
     def _grow(self) -> None:
-        rows, tallies, uses, rare = self._rows, self.tallies, self.uses, self.rare
+        rows, uses, rare = self._rows, self.uses, self.rare
         self._mask = self._mask * 2 + 1 if self._mask > 0 else 2 * PROBES - 1
         size: i64 = self._mask + 1
         self._rows = vec[i64]([-1] * int(size * _PENDING))
-        self.tallies = [NO_TALLY] * int(size)
         self.uses = [NO_USE] * int(size)
         self.rare = {}
         self.count = 0
-        for old in range(len(tallies)):
+        for old in range(len(uses)):
             row: i64 = old * _PENDING
             if rows[row] >= 0:
                 # Twice as many have room for all there were, each in one of its places or the next ones.
-                place = self.put(rows[row], rows[row + 1], rows[row + 2], tallies[old])
+                place = self.put(rows[row], rows[row + 1], rows[row + 2], rows[row + 3])
                 self.uses[place] = uses[old]
                 if rows[row + 2] & RARE != 0:
                     self.rare[int(place)] = rare[old]
@@ -179,12 +176,16 @@ class Pending:
         """What else there is of it."""
         return self._rows[place * _PENDING + 2]
 
+    def entry(self, place: i64) -> i64:
+        """Where it is counted."""
+        return self._rows[place * _PENDING + 3]
+
 
 class Original:
     """A delivered message, as a later replace_sm or a receipt needs it. `destination` is dest_addr_ton, -npi and
     destination_addr; `recipients` are those that no receipt has said not to have got it; `place` is for `Originals`."""
 
-    def __init__(self, place: i64, system_id: str, address: bytes, more: i64, tally: Tally) -> None:
+    def __init__(self, place: i64, system_id: str, address: bytes, more: i64, entry: i64) -> None:
         self.place = place
         self.system_id = system_id
         self.destination = bytes([more >> TON & 0xFF, more >> NPI & 0xFF]) + address
@@ -192,12 +193,12 @@ class Original:
         self.esm_class: i64 = more >> ESM_CLASS & 0xFF
         self.content: i64 = more >> CONTENT & 0xFF
         self.recipients: i64 = more >> RECIPIENTS & 0xFF
-        self.tally = tally
+        self.entry = entry
 
 
-NO_ORIGINAL: Final = Original(-1, "", b"", 0, NO_TALLY)
-# The columns of a row: two numbers for the message_id, the digits, `more`.
-_COLUMNS: Final = 4
+NO_ORIGINAL: Final = Original(-1, "", b"", 0, 0)
+# The columns of a row: two numbers for the message_id, the digits, `more`, the entry.
+_COLUMNS: Final = 5
 _PLACES_A_ROW: Final = 4  # of the index: one message in some tens of thousands finds none free
 
 
@@ -207,38 +208,35 @@ class Originals:
 
     def __init__(self, most: i64) -> None:
         self.most = most
-        self._size: i64 = 0
+        self.size: i64 = PROBES
+        while self.size < most:
+            self.size *= 2
         self._count: i64 = 0
         self._rows: vec[i64] = vec[i64]()
         self._owners: list[str] = []
-        self._tallies: list[Tally] = []
         self.odd: dict[int, bytes] = {}
         self._index: vec[i64] = vec[i64]()
         self._mask: i64 = 0
         self._indexed: i64 = 0
 
     def __len__(self) -> int:
-        return int(min(self._count, self._size))
+        return int(min(self._count, self.size))
 
     def _begin(self) -> None:
         """Room is made when the first message is delivered."""
-        size: i64 = PROBES
-        while size < self.most:
-            size *= 2
-        self._size = size
+        size = self.size
         self._rows = vec[i64]([0] * int(size * _COLUMNS))
         self._owners = [""] * int(size)
-        self._tallies = [NO_TALLY] * int(size)
         self._index = vec[i64]([-1] * int(size * _PLACES_A_ROW))
         self._mask = size * _PLACES_A_ROW - 1
 
     def add(
-        self, system_id: str, buf: bytes, start: i64, end: i64, digits: i64, more: i64, address: bytes, tally: Tally
+        self, system_id: str, buf: bytes, start: i64, end: i64, digits: i64, more: i64, address: bytes, entry: i64
     ) -> None:
         """The SMSC calls a message of the account buf[start:end]. Where it has no `digits`, -1, it has an `address`."""
-        if self._size == 0:
+        if self._mask == 0:
             self._begin()
-        place: i64 = self._count & (self._size - 1)
+        place: i64 = self._count & (self.size - 1)
         rows = self._rows
         row: i64 = place * _COLUMNS
         if rows[row + 2] < 0:
@@ -246,16 +244,16 @@ class Originals:
         if digits < 0:
             self.odd[int(place)] = address
         self._owners[place] = system_id
-        self._tallies[place] = tally
         rows[row] = word(buf, start, end)
         rows[row + 1] = rest(buf, start, end)
         rows[row + 2] = digits
         rows[row + 3] = more
+        rows[row + 4] = entry
         self._count += 1
 
     def _index_all(self) -> None:
         """Let the index lead to what has come since the last time."""
-        number: i64 = max(self._indexed, self._count - self._size)
+        number: i64 = max(self._indexed, self._count - self.size)
         while number < self._count:
             self._point(number)
             number += 1
@@ -264,7 +262,7 @@ class Originals:
     def _point(self, number: i64) -> None:
         """Let the index lead to the message of that number: from a free place, or that of the oldest there."""
         index, rows = self._index, self._rows
-        row: i64 = (number & (self._size - 1)) * _COLUMNS
+        row: i64 = (number & (self.size - 1)) * _COLUMNS
         first: i64 = rows[row]
         second: i64 = rows[row + 1]
         key = scattered(first, second)
@@ -272,8 +270,8 @@ class Originals:
         for step in range(PROBES):
             place: i64 = (key + step) & self._mask
             known: i64 = index[place]
-            row = (known & (self._size - 1)) * _COLUMNS
-            if known < self._count - self._size or (rows[row] == first and rows[row + 1] == second):
+            row = (known & (self.size - 1)) * _COLUMNS
+            if known < self._count - self.size or (rows[row] == first and rows[row + 1] == second):
                 index[place] = number
                 return
             if known < index[oldest]:
@@ -282,7 +280,7 @@ class Originals:
 
     def find(self, message_id: bytes) -> Original:
         """The last message with this id, NO_ORIGINAL when none is remembered."""
-        if self._size == 0:
+        if self._mask == 0:
             return NO_ORIGINAL
         self._index_all()
         rows = self._rows
@@ -291,9 +289,9 @@ class Originals:
         key = scattered(first, second)
         for step in range(PROBES):
             number: i64 = self._index[(key + step) & self._mask]
-            place: i64 = number & (self._size - 1)
+            place: i64 = number & (self.size - 1)
             row: i64 = place * _COLUMNS
-            if number >= max(self._count - self._size, 0) and rows[row] == first and rows[row + 1] == second:
+            if number >= max(self._count - self.size, 0) and rows[row] == first and rows[row + 1] == second:
                 return self._original(place)
         return NO_ORIGINAL
 
@@ -301,7 +299,7 @@ class Originals:
         digits: i64 = self._rows[place * _COLUMNS + 2]
         more: i64 = self._rows[place * _COLUMNS + 3]
         address = self.odd.get(int(place), b"") if digits < 0 else f"{int(digits):0{int(more & 0xFF)}x}".encode()
-        return Original(place, self._owners[place], address, more, self._tallies[place])
+        return Original(place, self._owners[place], address, more, self._rows[place * _COLUMNS + 4])
 
     def failed(self, original: Original) -> None:
         """One recipient less has got it."""

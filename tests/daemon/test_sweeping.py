@@ -20,6 +20,7 @@ from portguard.daemon.sweeping import (
 )
 from portguard.policy.counters import Tallies, label_head
 from portguard.policy.grant import NO_TALLY, Tally
+from portguard.policy.reasons import ALLOW
 from portguard.policy.tally import TallyRow, rows
 
 
@@ -33,9 +34,8 @@ def touched(count: int) -> tuple[Tallies, list[Tally]]:
 
 
 def send(tallies: Tallies, tally: Tally) -> None:
-    if not tally.touched:
-        tallies.touch(tally, b"")
-    tally.submitted += 1
+    if not tallies.count(tally.entry, tally.index, ALLOW, 1):
+        assert tallies.count(tallies.enter(tally, b""), tally.index, ALLOW, 1)
 
 
 def test_few_rows_go_at_once_and_many_take_most_of_the_time_there_is() -> None:
@@ -70,7 +70,7 @@ def test_each_message_is_told_once_also_of_what_comes_while_a_sweep_is_told() ->
         found = rows(octets)
         if not sizes:
             # One that is in this part, one that is not told yet: both count once more.
-            for place in (int(found[0].number), 0):
+            for place in (0, 5 * AT_ONCE - 1):
                 send(tallies, all_of_them[place])
         sizes.append(len(found))
         for row in found:
@@ -83,9 +83,10 @@ def test_each_message_is_told_once_also_of_what_comes_while_a_sweep_is_told() ->
     assert max(sizes) == AT_ONCE
     assert sum(told.values()) == 5 * AT_ONCE + 2
     assert sorted(told.values())[-3:] == [1, 2, 2]
+    assert sizes == [AT_ONCE] * 5 + [2]
 
 
-def test_without_room_the_rest_counts_on_and_leaves_later() -> None:
+def test_without_room_the_rest_leaves_before_what_came_since() -> None:
     tallies, all_of_them = touched(3 * AT_ONCE)
     parts: list[list[TallyRow]] = []
     done = asyncio.Event()
@@ -101,8 +102,10 @@ def test_without_room_the_rest_counts_on_and_leaves_later() -> None:
         return True
 
     run(tallies, tell, done, 0.1)
-    # The rest of the first sweep has two messages each; then those of the first part come again.
-    assert [sum(row.submitted for row in part) for part in parts] == [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE, AT_ONCE]
+    assert [[int(row.number) for row in part] for part in parts] == [
+        list(range(first, first + AT_ONCE)) for first in (0, AT_ONCE, 2 * AT_ONCE, 0)
+    ]
+    assert {row.submitted for part in parts for row in part} == {1}
 
 
 def test_at_the_end_all_is_told_that_of_a_sweep_under_way_included() -> None:
@@ -118,8 +121,9 @@ def test_at_the_end_all_is_told_that_of_a_sweep_under_way_included() -> None:
 
     sweep_all(tallies, tell)
     assert sum(row.submitted for row in told) == 6 * AT_ONCE
-    assert not tallies.touched
-    assert not tallies.leaving
+    assert tallies.take(1) == b""
+    tallies.sweep()
+    assert tallies.take(1) == b""
 
 
 def test_at_the_end_no_more_is_told_than_there_is_room_for() -> None:

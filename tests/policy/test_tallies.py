@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +11,10 @@ from msgspec import DecodeError
 
 from portguard.policy.counters import Tallies, label_head
 from portguard.policy.grant import NO_TALLY, Tally
+from portguard.policy.reasons import ALLOW, REJECT, TAG
 from portguard.policy.tally import rows
 
-counts = st.one_of(st.sampled_from([0, 1, 127, 128, 255, 256, (1 << 63) - 1, -1]), st.integers(0, 1 << 40))
+counts = st.one_of(st.sampled_from([0, 1, 127, 128, 255, 256, (1 << 60) - 1]), st.integers(0, 1 << 40))
 names = st.text(st.characters(codec="utf-8"), max_size=300)
 sizes = st.sampled_from([0, 1, 31, 32, 255, 256, 65536])
 octets = st.one_of(st.binary(max_size=40), st.sampled_from([b"\xff" * 255, b"\xff" * 256]))
@@ -32,8 +35,11 @@ def test_rows_are_what_was_tallied(
         tally = Tally(category << 4 | industry, NO_TALLY)
         tally.head, tally.number, tally.digits, tally.name = label_head(account, enterprise), number, 3, signature
         tally.holder, tally.owner = holder, owner
-        tally.submitted, tally.refused, tally.tagged, tally.delivered, tally.failed = numbers
-        tallies.touch(tally, sample)
+        submitted, refused, tagged, delivered, failed = numbers
+        entry = tallies.enter(tally, sample)
+        for action, recipients in ((ALLOW, submitted - refused - tagged), (REJECT, refused), (TAG, tagged)):
+            assert tallies.count(entry, tally.index, action, recipients)
+        tallies.settle(entry, delivered, failed)
     tallies.sweep()
     told = []
     while part := tallies.take(at_once):
@@ -53,3 +59,62 @@ def test_what_is_no_sweep_is_no_rows() -> None:
     for broken in (b"\xdd\x00\x00\x00\x02\x9f", b"text", b"\x91\x90", b"\x91\x9f" + b"\xc0" * 15):
         with pytest.raises(DecodeError):
             rows(broken)
+
+
+@given(
+    st.integers(1, 5), st.integers(0, 12),
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("sent"), st.integers(0, 7), st.integers(1, 3)),
+            st.tuples(st.just("answered"), st.integers(0, 30), st.integers(0, 1)),
+            st.tuples(st.just("sweep"), st.integers(0, 3), st.just(0)),
+        ),
+        max_size=60,
+    ),
+)  # fmt: skip
+def test_all_is_told_of_whom_it_is_or_counted_as_lost(most: int, later: int, steps: list[tuple[str, int, int]]) -> None:
+    """Whatever is sent, answered later and told in between, in parts or whole."""
+    tallies = Tallies(most)
+    tallies.later = later
+    senders = [Tally(0, NO_TALLY) for _ in range(8)]
+    for place, sender in enumerate(senders):
+        sender.head, sender.number, sender.digits = label_head("a", "e"), b"%d" % place, 1
+    sent, answers, told = Counter[int](), Counter[int](), Counter[tuple[int, str]]()
+    messages: list[tuple[int, int]] = []  # by whom, and in which entry
+    lost = 0
+    for what, which, number in steps:
+        before = int(tallies.lost)
+        if what == "sent":
+            sender = senders[which]
+            if not tallies.count(sender.entry, 0, ALLOW, number) and tallies.enter(sender, b""):
+                assert tallies.count(sender.entry, 0, ALLOW, number)
+            if tallies.lost == before:
+                sent[which] += number
+                messages.append((which, int(sender.entry)))
+        elif what == "answered" and which < len(messages):
+            # What is lost is not among those that there is room for, or is older than what is remembered.
+            whose, entry = messages[-1 - which]
+            tallies.settle(entry, 1, number)
+            if tallies.lost == before:
+                answers[whose] += 1
+            else:
+                old = entry < tallies.end - most - max(most, later)
+                assert old or tallies.full()
+        elif what == "sweep":
+            tallies.sweep()
+            add(told, tallies.take(which))
+        lost += int(tallies.lost) - before
+    while tallies.told < tallies.end:
+        tallies.sweep()
+        add(told, tallies.take(2))
+    assert tallies.lost == lost
+    assert {whose: count for (whose, kind), count in told.items() if kind == "sent"} == dict(sent)
+    assert {whose: count for (whose, kind), count in told.items() if kind == "answered"} == dict(answers)
+
+
+def add(told: Counter[tuple[int, str]], part: bytes) -> None:
+    """Add up the numbers of some rows that are not zero."""
+    for row in rows(part) if part else []:
+        for kind, count in (("sent", row.submitted), ("answered", row.delivered)):
+            if count:
+                told[int(row.number), kind] += count

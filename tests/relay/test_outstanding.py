@@ -7,7 +7,6 @@ import uuid
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from portguard.policy.grant import NO_TALLY, Tally
 from portguard.policy.kept import all_digits, bcd, digits_of
 from portguard.policy.terms import NO_USE, Use
 from portguard.relay.outstanding import (
@@ -35,7 +34,7 @@ def test_what_was_put_is_taken_once(steps: list[tuple[bool, int]]) -> None:
     for step, (put, sequence) in enumerate(steps):
         if put and sequence not in model:
             model[sequence] = step
-            place = pending.put(sequence, step, step << DATA_CODING & 0xFF, Tally(step, NO_TALLY))
+            place = pending.put(sequence, step, step << DATA_CODING & 0xFF, step)
             if step % 3 == 0:
                 pending.use(place, Use(b"%d" % step, step))
             if step % 5 == 0:
@@ -56,7 +55,7 @@ def taken(pending: Pending, sequence: int) -> int:
     step = pending.digits(place)
     more = pending.more(place)
     assert more & ~(USES | RARE) == step << DATA_CODING & 0xFF
-    assert pending.tallies[place].index == step
+    assert pending.entry(place) == step
     assert pending.uses[place].day == (step if step % 3 == 0 else NO_USE.day)
     assert (more & USES != 0) is (step % 3 == 0)
     assert (more & RARE != 0) is (step % 5 == 0)
@@ -86,7 +85,7 @@ def test_it_is_bounded_and_keeps_the_newest(sequences: list[int]) -> None:
 def test_a_number_that_is_sent_again_before_its_answer_loses_nothing_of_either() -> None:
     pending = Pending(1 << 10)
     for address in (b"+1", b"+2"):
-        pending.note(pending.put(7, -1, 0, NO_TALLY), Rare(address, b"", [], [], 0.0))
+        pending.note(pending.put(7, -1, 0, 0), Rare(address, b"", [], [], 0.0))
     for sequence in range(100):  # it grows meanwhile
         put(pending, 1000 + sequence)
     found = [pending.rare.pop(int(pending.take(7))).address for _ in range(2)]
@@ -96,7 +95,7 @@ def test_a_number_that_is_sent_again_before_its_answer_loses_nothing_of_either()
 
 def put(pending: Pending, sequence: int) -> None:
     """One more that waits."""
-    pending.note(pending.put(sequence, 0, 0, NO_TALLY), Rare(b"", b"", [], [], 0.0))
+    pending.note(pending.put(sequence, 0, 0, 0), Rare(b"", b"", [], [], 0.0))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), max_size=100))
@@ -106,7 +105,7 @@ def test_the_last_messages_are_found_by_their_ids(steps: list[tuple[bool, int]])
         message_id = b"%x" % number
         if add:
             model.append((message_id, str(len(model))))
-            originals.add(model[-1][1], b"--" + message_id + b"-", 2, 2 + len(message_id), 0, 0, b"", NO_TALLY)
+            originals.add(model[-1][1], b"--" + message_id + b"-", 2, 2 + len(message_id), 0, 0, b"", 0)
             continue
         found = originals.find(message_id)
         last = [sent for known, sent in model if known == message_id]
@@ -121,7 +120,7 @@ def test_many_are_kept_apart() -> None:
     originals = Originals(1000)
     for number in range(5000):
         message_id = b"%08x" % (number * 7919)
-        originals.add(str(number), message_id, 0, len(message_id), 0, 0, b"", NO_TALLY)
+        originals.add(str(number), message_id, 0, len(message_id), 0, 0, b"", 0)
     assert len(originals) == 1024
     for number in range(5000):
         found = originals.find(b"%08x" % (number * 7919))
@@ -137,7 +136,7 @@ ids = st.lists(st.text(st.sampled_from("0123456789abcdefgh-\x7f"), max_size=14),
 def test_of_fourteen_octets_no_id_is_taken_for_another(two: list[str], around: bytes) -> None:
     originals = Originals(10)
     one, other = two[0].encode(), two[1].encode()
-    originals.add("star", around + one + around, 8, 8 + len(one), 0, 0, b"", NO_TALLY)
+    originals.add("star", around + one + around, 8, 8 + len(one), 0, 0, b"", 0)
     assert originals.find(other) is NO_ORIGINAL
     assert originals.find(one).system_id == "star"
 
@@ -146,7 +145,7 @@ def test_long_ids_are_kept_apart_too() -> None:
     originals = Originals(1000)
     named = [str(uuid.UUID(int=number << at)).encode() for at in (0, 40, 110) for number in range(1, 300)]
     for message_id in named:
-        originals.add(message_id.decode(), message_id, 0, len(message_id), 0, 0, b"", NO_TALLY)
+        originals.add(message_id.decode(), message_id, 0, len(message_id), 0, 0, b"", 0)
     assert [originals.find(message_id).system_id.encode() for message_id in named] == named
 
 
@@ -157,16 +156,16 @@ addresses = st.one_of(st.binary(min_size=1, max_size=20), st.from_regex(rb"[0-9]
 def test_an_original_is_as_it_was_sent(
     address: bytes, around: bytes, ton: int, npi: int, coding: int, esm_class: int, content: int
 ) -> None:
-    originals, tally = Originals(10), Tally(1, NO_TALLY)
+    originals = Originals(10)
     more = len(address) | ton << TON | npi << NPI | coding << DATA_CODING | esm_class << ESM_CLASS
     more |= content << CONTENT | 2 << RECIPIENTS | USES | RARE
     digits = digits_of(around + address + around, len(around), len(around) + len(address))
     assert (digits >= 0) is (8 <= len(address) <= 15 and address.isdigit())
-    originals.add("star", b"id", 0, 2, digits, more, address, tally)
+    originals.add("star", b"id", 0, 2, digits, more, address, 7)
     found = originals.find(b"id")
     assert (found.system_id, found.destination) == ("star", bytes([ton, npi]) + address)
     assert (found.data_coding, found.esm_class, found.content) == (coding, esm_class, content)
-    assert (found.recipients, found.tally) == (2, tally)
+    assert (found.recipients, found.entry) == (2, 7)
     originals.failed(found)
     assert originals.find(b"id").recipients == 1
 
@@ -175,7 +174,7 @@ def test_addresses_that_are_no_digits_are_forgotten_with_their_messages() -> Non
     originals = Originals(8)
     for number in range(100):
         address = b"+%d" % number
-        originals.add("star", b"%d" % number, 0, len(b"%d" % number), -1, len(address), address, NO_TALLY)
+        originals.add("star", b"%d" % number, 0, len(b"%d" % number), -1, len(address), address, 0)
     assert originals.find(b"99").destination == b"\0\0+99"
     assert len(originals.odd) == len(originals) == 8
 
