@@ -29,6 +29,7 @@ FIGURES = (
 )
 # How long load and sink may take to make their messages, to bind, and to get the last answers; they give up before.
 BEGIN_SECONDS, END_SECONDS = 120.0, 90.0
+TRIES = 3  # of a run in which nothing moves
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,14 @@ class Stage:
         }
 
     def run(self, proxy: Proxy, **traffic: Any) -> Run:
-        """One run, from begin to end."""
-        self.begin(proxy, **traffic)
-        return self.end()
+        """One run, from begin to end; another one where the machine stood still meanwhile. Raises Failed as `end`
+        does, and when nothing moves in any of TRIES."""
+        for _ in range(TRIES):
+            self.begin(proxy, **traffic)
+            run = self.end()
+            if run["messages"] > 0 and run["cpu_us"] > 0:
+                return run
+        raise Failed(f"{proxy.name}, {self._last[1]['traffic']}: no message came back in {TRIES} runs")
 
     def _fail(self, answer: Run) -> None:
         proxy, order = self._last

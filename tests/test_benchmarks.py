@@ -15,6 +15,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -359,5 +360,35 @@ def test_a_core_is_taken_by_others_and_not_by_threads_of_ones_own(monkeypatch: p
 
 @pytest.mark.may_skip
 @pytest.mark.skipif(not (BENCHMARKS / "results" / "line_rate.json").exists(), reason="no results in this clone")
+def test_a_run_in_which_nothing_moved_is_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    stage, proxies = importlib.import_module("stage"), importlib.import_module("proxies")
+    still, moved = (
+        {"measuring": 0.0, "messages": messages, "seconds": 1.0, "sent": messages, "cpu": {"message": 0.5, "crew": 0.5}}
+        for messages in (0, 5)
+    )
+
+    class Crew:
+        def __init__(self, runs: list[dict[str, Any]]) -> None:
+            self._runs = [dict(run) for run in runs for _ in "be"]
+
+        def order(self, order: object) -> None: ...
+
+        def answer(self, seconds: float) -> dict[str, Any]:
+            return self._runs.pop(0)
+
+    proxy = proxies.Proxy("relay", 1, "", {"message": [1]}, tmp_path / "log")
+    (tmp_path / "log").touch()
+    given = SimpleNamespace(rounds=1, seconds=1.0, warm_up=0.0, rows=1, big=1, reloaded=1, rate=1)
+    ground = SimpleNamespace(proxy_core=0)
+
+    def run(*runs: dict[str, Any]) -> Any:
+        return stage.Stage(ground, contextlib.ExitStack(), Crew(list(runs)), given, 0.0, print).run(proxy, window=10)
+
+    assert run(still, still, moved)["messages"] == 5
+    with pytest.raises(proxies.Failed, match="no message came back in 3 runs"):
+        run(still, still, still, moved)
+
+
 def test_the_readme_has_what_was_measured() -> None:
     run("goals.py", "--check")
