@@ -207,8 +207,9 @@ class Tallies:
         self._leaving: vec[i64] = vec[i64]()
         self._samples: list[bytes] = []
         self._samples_leaving: list[bytes] = []
-        # Whose the last entries are; the oldest one's place is taken by the next.
+        # Whose the last entries are, up to so many as were set when the first one was made; then the oldest goes.
         self._names: list[Tally] = []
+        self._room: i64 = 0
 
     def count(self, entry: i64, index: i64, action: i64, recipients: i64) -> bool:
         """A verdict on a message to so many; False where the entry is none of this sweep and this content."""
@@ -261,8 +262,10 @@ class Tallies:
             counts[place + 1 + column] = 0
         self._counts = counts
         self._samples.append(sample)
+        if self._room == 0:
+            self._room = self.most + max(self.most, self.later)
         names = self._names
-        if len(names) == entry - 1 and len(names) < self.most + max(self.most, self.later):
+        if len(names) < self._room:
             names.append(tally)
         else:
             names[(entry - 1) % len(names)] = tally
@@ -272,7 +275,7 @@ class Tallies:
 
     def full(self) -> bool:
         """True when no other tally can be entered."""
-        return self.end - self.begin >= self.most or self.end - self.told >= self.most + max(self.most, self.later)
+        return self.end - self.begin >= self.most or 0 < self._room <= self.end - self.told
 
     def of(self, entry: i64) -> Tally:
         """Whose the entry is, if it is of the present sweep; else NO_TALLY."""
