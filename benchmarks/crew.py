@@ -110,7 +110,7 @@ class Crew:
         await finish(esmes)
         first, last = self._witness.readings[0], self._witness.readings[-1]
         pairs = sorted(pair for esme in esmes for pair in esme.latencies(first.at, last.at))
-        # Where the machine never was at full speed, all counts.
+        # Where the machine never was at full speed, or nothing came back while it was, all counts.
         sound = [self._witness.sound(at - latency, at) for at, latency in pairs]
         if order.trace:
             write_trace(Path(order.trace), pairs, sound)
@@ -118,8 +118,9 @@ class Crew:
             sound = [True] * len(pairs)
         slices = self._witness.slices()
         slowed = 1.0 - sum(other.at - one.at for one, other in slices) / (last.at - first.at)
-        slices = slices or [(first, last)]
         messages = sum(other.messages - one.messages for one, other in slices)
+        if messages == 0:
+            slices, messages = [(first, last)], last.messages - first.messages
         seconds = sum(other.at - one.at for one, other in slices)
         latencies = sorted(latency for _, latency in compress(pairs, sound))
         return {

@@ -29,7 +29,8 @@ FIGURES = (
 )
 # How long load and sink may take to make their messages, to bind, and to get the last answers; they give up before.
 BEGIN_SECONDS, END_SECONDS = 120.0, 90.0
-TRIES = 3  # of a run in which nothing moves
+# Runs in which nothing comes back: so many, each so many times as long as the one before.
+TRIES, LONGER = 3, 4
 
 
 @dataclass(frozen=True)
@@ -140,11 +141,11 @@ class Stage:
             "stolen": stolen,
         }
 
-    def run(self, proxy: Proxy, **traffic: Any) -> Run:
-        """One run, from begin to end; another one where the machine stood still meanwhile. Raises Failed as `end`
-        does, and when nothing moves in any of TRIES."""
-        for _ in range(TRIES):
-            self.begin(proxy, **traffic)
+    def run(self, proxy: Proxy, seconds: float = 0.0, **traffic: Any) -> Run:
+        """One run, from begin to end; where nothing came back meanwhile, a longer one. Raises Failed as `end` does, and
+        when nothing comes back in any of TRIES."""
+        for turn in range(TRIES):
+            self.begin(proxy, (seconds or self.seconds) * LONGER**turn, **traffic)
             run = self.end()
             if run["messages"] > 0 and run["cpu_us"] > 0:
                 return run

@@ -358,9 +358,9 @@ def test_a_core_is_taken_by_others_and_not_by_threads_of_ones_own(monkeypatch: p
         assert [kept.seconds() * 1e9 for _ in range(5)] == pytest.approx([0, 1000, 0, 0, 500])
 
 
-@pytest.mark.may_skip
-@pytest.mark.skipif(not (BENCHMARKS / "results" / "line_rate.json").exists(), reason="no results in this clone")
-def test_a_run_in_which_nothing_moved_is_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_run_in_which_nothing_came_back_is_made_again_and_longer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     stage, proxies = importlib.import_module("stage"), importlib.import_module("proxies")
     still, moved = (
@@ -371,8 +371,10 @@ def test_a_run_in_which_nothing_moved_is_made_again(monkeypatch: pytest.MonkeyPa
     class Crew:
         def __init__(self, runs: list[dict[str, Any]]) -> None:
             self._runs = [dict(run) for run in runs for _ in "be"]
+            self.seconds: list[float] = []
 
-        def order(self, order: object) -> None: ...
+        def order(self, order: dict[str, Any]) -> None:
+            self.seconds.append(order["seconds"])
 
         def answer(self, seconds: float) -> dict[str, Any]:
             return self._runs.pop(0)
@@ -382,13 +384,18 @@ def test_a_run_in_which_nothing_moved_is_made_again(monkeypatch: pytest.MonkeyPa
     given = SimpleNamespace(rounds=1, seconds=1.0, warm_up=0.0, rows=1, big=1, reloaded=1, rate=1)
     ground = SimpleNamespace(proxy_core=0)
 
-    def run(*runs: dict[str, Any]) -> Any:
-        return stage.Stage(ground, contextlib.ExitStack(), Crew(list(runs)), given, 0.0, print).run(proxy, window=10)
+    def run(*runs: dict[str, Any]) -> tuple[int, list[float]]:
+        crew = Crew(list(runs))
+        made = stage.Stage(ground, contextlib.ExitStack(), crew, given, 0.0, print).run(proxy, window=10)
+        return made["messages"], crew.seconds
 
-    assert run(still, still, moved)["messages"] == 5
+    assert run(moved) == (5, [1.0])
+    assert run(still, still, moved) == (5, [1.0, 4.0, 16.0])
     with pytest.raises(proxies.Failed, match="no message came back in 3 runs"):
         run(still, still, still, moved)
 
 
+@pytest.mark.may_skip
+@pytest.mark.skipif(not (BENCHMARKS / "results" / "line_rate.json").exists(), reason="no results in this clone")
 def test_the_readme_has_what_was_measured() -> None:
     run("goals.py", "--check")
