@@ -18,7 +18,7 @@ from librt.strings import (
     write_i64_be,
     write_i64_le,
 )
-from librt.vecs import append, vec
+from librt.vecs import append, extend, vec
 from mypy_extensions import i16, i32, i64, u8
 
 from portguard.policy.grant import NO_TALLY, RULES, Account, Grant, PortGrant, Tally
@@ -247,20 +247,23 @@ class Tallies:
         return tally.entry
 
     def enter(self, tally: Tally, sample: bytes) -> i64:
-        """An entry of the present sweep for a tally that has none; `sample` is the PDU that made it. 0 if there is no
-        room."""
+        """An entry of the present sweep for a tally that has none, and the PDU that made it; 0 if there is no room."""
         if tally is NO_TALLY or self.full():
             self.lost += 1
             return 0
         entry = self.end
         counts = self._counts
         place: i64 = (entry - self.begin) * _COUNTS
-        while len(counts) < place + _COUNTS:
-            counts = append(counts, i64(0))
+        if len(counts) == place:
+            # By itself a vec doubles, beyond what there may ever be.
+            size: i64 = min(max(2 * place, 16 * _COUNTS), self.most * _COUNTS)
+            counts = extend(vec[i64](capacity=size), counts)
+            while len(counts) < size:
+                counts = append(counts, i64(0))
+            self._counts = counts
         counts[place] = tally.index
         for column in range(_COUNTS - 1):
             counts[place + 1 + column] = 0
-        self._counts = counts
         self._samples.append(sample)
         if self._room == 0:
             self._room = self.most + max(self.most, self.later)

@@ -86,7 +86,7 @@ class Messages(Sessions):
         self.patched = b""
         self.answers = BytesWriter()
         self.originals = Originals(options.originals)
-        engine.tallies.later = self.originals.size
+        engine.tallies.later = self.originals.most
         self.judged: i64 = 0
         # A part that does not complete its message delivers nobody anything.
         self.part_of_more = False

@@ -208,9 +208,7 @@ class Originals:
 
     def __init__(self, most: i64) -> None:
         self.most = most
-        self.size: i64 = PROBES
-        while self.size < most:
-            self.size *= 2
+        self._size: i64 = 0
         self._count: i64 = 0
         self._rows: vec[i64] = vec[i64]()
         self._owners: list[str] = []
@@ -220,11 +218,14 @@ class Originals:
         self._indexed: i64 = 0
 
     def __len__(self) -> int:
-        return int(min(self._count, self.size))
+        return int(min(self._count, self._size))
 
     def _begin(self) -> None:
         """Room is made when the first message is delivered."""
-        size = self.size
+        size: i64 = PROBES
+        while size < self.most:
+            size *= 2
+        self._size = size
         self._rows = vec[i64]([0] * int(size * _COLUMNS))
         self._owners = [""] * int(size)
         self._index = vec[i64]([-1] * int(size * _PLACES_A_ROW))
@@ -234,9 +235,9 @@ class Originals:
         self, system_id: str, buf: bytes, start: i64, end: i64, digits: i64, more: i64, address: bytes, entry: i64
     ) -> None:
         """The SMSC calls a message of the account buf[start:end]. Where it has no `digits`, -1, it has an `address`."""
-        if self._mask == 0:
+        if self._size == 0:
             self._begin()
-        place: i64 = self._count & (self.size - 1)
+        place: i64 = self._count & (self._size - 1)
         rows = self._rows
         row: i64 = place * _COLUMNS
         if rows[row + 2] < 0:
@@ -253,7 +254,7 @@ class Originals:
 
     def _index_all(self) -> None:
         """Let the index lead to what has come since the last time."""
-        number: i64 = max(self._indexed, self._count - self.size)
+        number: i64 = max(self._indexed, self._count - self._size)
         while number < self._count:
             self._point(number)
             number += 1
@@ -262,7 +263,7 @@ class Originals:
     def _point(self, number: i64) -> None:
         """Let the index lead to the message of that number: from a free place, or that of the oldest there."""
         index, rows = self._index, self._rows
-        row: i64 = (number & (self.size - 1)) * _COLUMNS
+        row: i64 = (number & (self._size - 1)) * _COLUMNS
         first: i64 = rows[row]
         second: i64 = rows[row + 1]
         key = scattered(first, second)
@@ -270,8 +271,8 @@ class Originals:
         for step in range(PROBES):
             place: i64 = (key + step) & self._mask
             known: i64 = index[place]
-            row = (known & (self.size - 1)) * _COLUMNS
-            if known < self._count - self.size or (rows[row] == first and rows[row + 1] == second):
+            row = (known & (self._size - 1)) * _COLUMNS
+            if known < self._count - self._size or (rows[row] == first and rows[row + 1] == second):
                 index[place] = number
                 return
             if known < index[oldest]:
@@ -280,7 +281,7 @@ class Originals:
 
     def find(self, message_id: bytes) -> Original:
         """The last message with this id, NO_ORIGINAL when none is remembered."""
-        if self._mask == 0:
+        if self._size == 0:
             return NO_ORIGINAL
         self._index_all()
         rows = self._rows
@@ -289,9 +290,9 @@ class Originals:
         key = scattered(first, second)
         for step in range(PROBES):
             number: i64 = self._index[(key + step) & self._mask]
-            place: i64 = number & (self.size - 1)
+            place: i64 = number & (self._size - 1)
             row: i64 = place * _COLUMNS
-            if number >= max(self._count - self.size, 0) and rows[row] == first and rows[row + 1] == second:
+            if number >= max(self._count - self._size, 0) and rows[row] == first and rows[row + 1] == second:
                 return self._original(place)
         return NO_ORIGINAL
 
