@@ -179,15 +179,17 @@ class Messages(Sessions):
             esm_class |= ESM_UDHI  # a part, either way
         more: i64 = engine.category << 4 | engine.industry
         more = more << row.CONTENT | esm_class << row.ESM_CLASS | s.data_coding << row.DATA_CODING
+        entry: i64 = 0
         if not self.part_of_more:
             more |= (s.destinations - len(engine.refused)) << row.RECIPIENTS
+            entry = engine.entry
         digits: i64 = 0
         octets: i64 = s.dest_end - s.dest_start
         kept = self.originals.most > 0 and (command == SUBMIT_SM or command == DATA_SM)
         if kept and 0 < octets <= row.ADDRESS_OCTETS:
             more |= octets | s.dest_ton << row.TON | s.dest_npi << row.NPI
             digits = digits_of(buf, s.dest_start, s.dest_end)
-        place = pair.pending.put(sequence, digits, more, engine.entry)
+        place = pair.pending.put(sequence, digits, more, entry)
         uses = len(engine.uses)
         if uses == 1:
             pair.pending.use(place, engine.uses[0])

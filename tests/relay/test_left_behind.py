@@ -121,6 +121,16 @@ def test_a_long_message_is_one_message(tmp_path: Path) -> None:
     assert numbers(row) == (1, 0, 0, 1, 0)
 
 
+def test_a_part_that_comes_again_counts_for_nobody(tmp_path: Path) -> None:
+    stage = counting(tmp_path)
+    actor = stage.actor()
+    actor.esme(part(2, 1, 2, SIGNED), part(3, 2, 2, "如非本人操作请忽略。"), submit(4, UNSIGNED), submit(5, OFFER))
+    actor.esme(part(6, 1, 2, SIGNED))
+    swept(stage)
+    actor.smsc(accepted(6, b"a1"))
+    assert swept(stage) == []
+
+
 def test_the_record_of_a_long_message_has_its_whole_text(tmp_path: Path) -> None:
     stage = counting(tmp_path)
     stage.relay.engine.records = Records(1 << 20, 1000)
