@@ -89,7 +89,8 @@ def metrics_of(relay: Relay, exchange: Exchange, listener: Listener, metrics: So
         "registry_answers", "Answers of the registry kept as rows", (), lambda: [((), float(len(relay.engine.answers)))]
     )
     metrics.counter(
-        "tallies_lost", "Messages beyond what is tallied at once: statistics and early warnings do not see them", (),
+        "tallies_lost", "Messages beyond what is tallied at once, and answers and receipts too late to be: statistics "
+        "and early warnings do not see them", (),
         lambda: [((), float(relay.engine.tallies.lost))],
     )
     decision = relay.engine.counters.decision

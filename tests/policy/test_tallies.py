@@ -14,14 +14,16 @@ from portguard.policy.grant import NO_TALLY, Tally
 from portguard.policy.reasons import ALLOW, REJECT, TAG
 from portguard.policy.tally import rows
 
-counts = st.one_of(st.sampled_from([0, 1, 127, 128, 255, 256, (1 << 60) - 1]), st.integers(0, 1 << 40))
+SIZES = [0, 1, 127, 128, 255, 256]
+counts = st.one_of(st.sampled_from([*SIZES, (1 << 60) - 1]), st.integers(0, 1 << 40))
+largest = st.one_of(st.sampled_from([*SIZES, (1 << 63) - 1]), st.integers(0, 1 << 40))
 names = st.text(st.characters(codec="utf-8"), max_size=300)
 sizes = st.sampled_from([0, 1, 31, 32, 255, 256, 65536])
 octets = st.one_of(st.binary(max_size=40), st.sampled_from([b"\xff" * 255, b"\xff" * 256]))
 
 
 @given(
-    st.lists(st.tuples(counts, counts, counts, counts, counts), max_size=5), st.tuples(names, names, names, names),
+    st.lists(st.tuples(counts, counts, counts, largest, largest), max_size=5), st.tuples(names, names, names, names),
     st.text(max_size=300).map(lambda text: text.encode("utf-16-be", "surrogatepass")),
     octets, sizes, st.integers(0, 4), st.integers(0, 15), st.integers(1, 3),
 )  # fmt: skip
