@@ -169,6 +169,8 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=1 << 16, help="an account's, which then come again")
     parser.add_argument("--json", type=Path, help="write the results here too")
     given = parser.parse_args()
+    if given.messages <= CHUNKS[-1]:
+        parser.error(f"--messages: more than the {CHUNKS[-1]} that come in one chunk")
     with tempfile.TemporaryDirectory(prefix="portguard-bench-") as name:
         relay = new_relay(Path(name), given.rows)
         figures = stages(relay, 0, given.seconds)

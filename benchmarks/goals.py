@@ -8,6 +8,7 @@ Goals about a million signatures are read from a run with `--big 1000000` if the
 that `make bench` has time for; the size is said.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -317,13 +318,18 @@ def main() -> None:
     """Tables and plot from a file of results; with --check, whether the README has them."""
     import plot
 
-    checking = sys.argv[1:] == ["--check"]
-    source = HERE / "results" / "line_rate.json" if checking or len(sys.argv) < 2 else Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path, nargs="?", default=HERE / "results" / "line_rate.json")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the README says otherwise")
+    given = parser.parse_args()
+    source: Path = given.results
     try:
         found = json.loads(source.read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or not all(isinstance(part, dict) for part in found.values()):
+            raise ValueError("no parts of a benchmark")
     except (OSError, ValueError) as error:
         sys.exit(f"{source} has no results ({error}): make bench makes them")
-    if checking:
+    if given.check:
         text = README.read_text(encoding="utf-8")
         if readme(found, text) != text:
             sys.exit("benchmarks/README.md does not have these results: run benchmarks/goals.py")

@@ -399,3 +399,27 @@ def test_a_run_in_which_nothing_came_back_is_made_again_and_longer(
 @pytest.mark.skipif(not (BENCHMARKS / "results" / "line_rate.json").exists(), reason="no results in this clone")
 def test_the_readme_has_what_was_measured() -> None:
     run("goals.py", "--check")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["goals.py", "{}/none.json"], "none.json has no results"),
+        (["goals.py", "--check", "{}/broken.json"], "broken.json has no results"),
+        (["goals.py", "{}/other.json"], "no parts of a benchmark"),
+        (["goals.py", "--chekc"], "unrecognized arguments: --chekc"),
+        (["engine.py", "--messages", "100"], "more than the 100 that come in one chunk"),
+        (["line_rate.py", "nosuch"], "parts are engine, closed"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments_and_files_are_named(tmp_path: Path, arguments: list[str], said: str) -> None:
+    (tmp_path / "broken.json").write_text('{"closed": ')
+    (tmp_path / "other.json").write_text('{"closed": 3}')
+    program, *rest = [argument.format(tmp_path) for argument in arguments]
+    result = subprocess.run(
+        [sys.executable, str(BENCHMARKS / program), *rest], env=environment(), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert result.returncode != 0
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
