@@ -185,6 +185,15 @@ class Daemon:
         """What it says on its control socket."""
         return ask(self.folder / "state", "status", END_SECONDS)
 
+    def child(self, module: str) -> int:
+        """The process id of the one child that runs a module."""
+        # Unbounded: in a folder with a long name, 80 columns end before the module.
+        command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.pid)]
+        listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        found = [line.split()[0] for line in listed.splitlines() if module in line]
+        assert len(found) == 1, listed
+        return int(found[0])
+
     def workers(self) -> list[int]:
         """The process ids of its workers, which the messages go through."""
         return [worker["pid"] for worker in self.status()["workers"]]

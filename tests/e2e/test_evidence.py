@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -40,15 +39,6 @@ def rows(daemon: Daemon, kind: str | None = None) -> list[Found]:
 def sequences(daemon: Daemon) -> Counter[int]:
     """How often each sequence_number is in the journal."""
     return Counter(int(str(fields["sequence_number"])) for _, _, fields in rows(daemon, "violation"))
-
-
-def child(daemon: Daemon, module: str) -> int:
-    """The process id of a child of the daemon, by the module that it runs."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(daemon.pid)], capture_output=True, text=True,
-                            check=False)  # fmt: skip
-    found = [line.split()[0] for line in listed.stdout.splitlines() if module in line]
-    assert len(found) == 1, listed.stdout
-    return int(found[0])
 
 
 def burst(link: RawLink, first: int, count: int) -> None:
@@ -106,7 +96,7 @@ def test_the_writer_is_killed_in_a_burst(raw_smsc: RawSmsc, make_daemon: MakeDae
     link = raw.bind(daemon.port, "star")
     burst(link, 2, 500)
     for n in range(3):
-        os.kill(child(daemon, "evidence.writer"), signal.SIGKILL)
+        os.kill(daemon.child("evidence.writer"), signal.SIGKILL)
         burst(link, 502 + 500 * n, 500)
         until(lambda n=n: ask(daemon.folder / "state", "status", 5)["journal"]["restarts"] == n + 1, "another writer")  # type: ignore[misc]
     until(lambda: len(sequences(daemon)) == 2000, "all records")
@@ -129,7 +119,7 @@ def test_everything_is_killed_in_a_burst(raw_smsc: RawSmsc, make_daemon: MakeDae
         while not reader.latest() > 300:
             burst(link, sent, 50)
             sent += 50
-        pids = [daemon.pid, *daemon.workers(), child(daemon, "evidence.writer")]
+        pids = [daemon.pid, *daemon.workers(), daemon.child("evidence.writer")]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         daemon.wait()
@@ -163,7 +153,7 @@ def test_a_full_disk(raw_smsc: RawSmsc, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(raw_smsc.port, more=LARGE + "high_water = 1048576\n")
     daemon.start()
     link = raw.bind(daemon.port, "star")
-    writer = child(daemon, "evidence.writer")
+    writer = daemon.child("evidence.writer")
     limits = resource.prlimit(writer, resource.RLIMIT_FSIZE)
     burst(link, 2, 100)
     until(lambda: len(sequences(daemon)) == 100, "the first records")

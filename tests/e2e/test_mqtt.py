@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,14 +196,6 @@ def test_start_without_a_broker_and_with_a_password_that_cannot_be_read(
     assert f"mqtt.password_file: {wrong.folder}/absent: no such file or directory" in wrong.log()
 
 
-def writer_of(daemon: Daemon) -> int:
-    """The process id of the journal's writer."""
-    listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(daemon.pid)], capture_output=True, text=True,
-                            check=False)  # fmt: skip
-    (found,) = [line.split()[0] for line in listed.stdout.splitlines() if "evidence.writer" in line]
-    return int(found)
-
-
 @pytest.mark.parametrize("away", [False, True], ids=["the broker is there", "the broker comes back meanwhile"])
 def test_a_full_disk_is_heard_of_while_it_is_full(
     raw_smsc: RawSmsc, make_daemon: MakeDaemon, broker: Broker, ear: Ear, away: bool
@@ -216,7 +207,7 @@ def test_a_full_disk_is_heard_of_while_it_is_full(
     until(lambda: ear.on(f"{NODE}violations"), "the first violations")
     if away:
         broker.stop()
-    writer = writer_of(daemon)
+    writer = daemon.child("evidence.writer")
     limits = resource.prlimit(writer, resource.RLIMIT_FSIZE)
     resource.prlimit(writer, resource.RLIMIT_FSIZE, (1000, limits[1]))
     burst(link, 100, 10)
