@@ -84,7 +84,7 @@ def microseconds(work: Callable[[], int], seconds: float) -> float:
         if best < float("inf") and perf_counter() > end:
             break
         until, handled, began = perf_counter() + seconds / REPETITIONS, 0, perf_counter()
-        while perf_counter() < until:
+        while handled == 0 or perf_counter() < until:
             handled += work()
         best = min(best, (perf_counter() - began) / handled)
     return best * 1e6
