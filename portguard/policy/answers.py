@@ -31,6 +31,7 @@ _COLUMNS: Final = 8
 _BLOCK: Final = _WAYS + _WAYS * _COLUMNS
 _BUCKETS: Final = 512
 _BUCKET_BITS: Final = 9  # of a hash, which say the bucket
+_FIRST_WAY: Final = 31  # the bits above say which way of it to look at first
 _ROWS: Final = _BUCKETS * _WAYS
 _HALF: Final = _ROWS // 2
 
@@ -165,9 +166,11 @@ class Answers:
         """Where the part has the tag of what was asked for last, -1 where it has none."""
         blocks = part.blocks
         wanted: i64 = self._hash >> _BUCKET_BITS & _HASH
-        place: i64 = (self._hash & (_BUCKETS - 1)) * _BLOCK
-        last: i64 = place + _WAYS
-        while place < last:
+        first: i64 = (self._hash & (_BUCKETS - 1)) * _BLOCK
+        way: i64 = self._hash >> _FIRST_WAY
+        last: i64 = way + _WAYS
+        while way < last:
+            place: i64 = first + (way & _WAYS - 1)
             tag: i64 = blocks[place]
             if tag >> 1 & _HASH == wanted and tag != 0:
                 row = row_of(place)
@@ -176,7 +179,7 @@ class Answers:
                     and blocks[row + 3] == self._k3 and blocks[row + 4] == self._k4 and blocks[row + 5] == self._k5
                 ):  # fmt: skip
                     return place
-            place += 1
+            way += 1
         return -1
 
     def _fill(self, number: bytes, name: bytes, tag: i64, places: i64) -> None:
@@ -299,13 +302,15 @@ class Answers:
         where the part is to be divided first."""
         blocks = part.blocks
         first: i64 = (self._hash & (_BUCKETS - 1)) * _BLOCK
-        place: i64 = first
-        while place < first + _WAYS:
+        way: i64 = self._hash >> _FIRST_WAY
+        last: i64 = way + _WAYS
+        while way < last:
+            place: i64 = first + (way & _WAYS - 1)
             if blocks[place] == 0:
                 part.count += 1
                 self.count += 1
                 return place
-            place += 1
+            way += 1
         # Where one bucket is full and most others are not, somebody may have made its keys.
         if part.count >= _HALF and self._number_of_parts < self._most_parts:
             return -1

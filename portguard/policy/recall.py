@@ -29,7 +29,7 @@ _TEXTS_KEPT: Final = 16_384
 _WORDINGS_KEPT: Final = 4096
 # A text whose answer is in a row is to be known when it has come so often: known, it takes a third of the time if it is
 # in the processor's cache, and ten times as many lines of memory if it is not.
-_OFTEN: Final = 4
+_OFTEN: Final = 7
 
 _ANYBODY: Final = Account("", Bucket())
 

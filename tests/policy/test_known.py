@@ -169,7 +169,7 @@ def test_another_revision_knows_nothing(office: Office) -> None:
     desk = office.desk()
     case = Case(0, "", 0, "", text="【星辰商城】" + CODE)
     for _ in range(2):
-        for _ in range(5):
+        for _ in range(8):
             desk.judge(message(case))
         assert kept(desk.engine.known) == 1
         desk.engine.swap(office.revision())
