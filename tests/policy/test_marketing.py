@@ -133,6 +133,20 @@ def test_phrases_that_do_not(text: str) -> None:
         assert not tells_how_to_refuse(written.encode("utf-16-be"))
 
 
+@pytest.mark.parametrize("sign", "：（”")
+def test_a_run_of_signs_behind_the_word_is_gone_through_once(sign: str) -> None:
+    """Gone through again for each way to part it, one message would hold a worker up for hours."""
+    assert not tells_how_to_refuse(f"{HINTLESS}，拒收{sign * 30_000}。".encode("utf-16-be"))
+    assert tells_how_to_refuse(f"{HINTLESS}，拒收{sign * 30_000}T".encode("utf-16-be"))
+
+
+def test_which_digit_it_is_decides_nothing(office: Office) -> None:
+    """A text that is known but for its digits is not read again."""
+    desk = office.desk()
+    for digit in "0000055559":
+        assert judge(desk, f"【星辰商城】{HINTLESS}拒收{digit}，详情见店内公告牌") == ("allow", 0)
+
+
 def test_a_missing_hint_is_tagged(office: Office) -> None:
     desk = office.desk()
     assert judge(desk, "【星辰商城】" + HINTLESS) == ("tag", 402)
