@@ -168,6 +168,10 @@ class Desk:
         levels |= {(hold.kind, hold.name): (hold.level, hold.until) for hold in self.store.holds() if hold.until > now}
         return [(*target, *levels[target]) for target in sorted(levels) if levels[target][0] != NONE]
 
+    def pinned(self, now: float) -> set[tuple[str, str]]:
+        """(kind, name) of every target that a hold is on."""
+        return {(hold.kind, hold.name) for hold in self.store.holds() if hold.until > now}
+
     def level(self, kind: str, name: str, now: float) -> str:
         """The level in force."""
         return next((row[2] for row in self.standing(now) if row[:2] == (kind, name)), NONE)

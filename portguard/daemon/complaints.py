@@ -22,6 +22,7 @@ from portguard.complaints.store import ComplaintsError, Hold
 from portguard.daemon.clock import JUMP, Clock
 from portguard.daemon.complaints_rooms import Rooms
 from portguard.daemon.consents import Consents
+from portguard.daemon.following import Following, combined
 from portguard.daemon.journal import Journal
 from portguard.daemon.reload import Reloader
 from portguard.daemon.state import StateError, StateFolder
@@ -68,7 +69,11 @@ class Complaints:
         consents: Consents | None,
     ) -> None:
         self.results: Counter[str] = Counter(dict.fromkeys(RESULTS, 0))
+        # (kind, name, level, until) of what is in force here.
         self.standing: list[tuple[str, str, str, float]] = []
+        # What this node restrains by its own complaints or its own people.
+        self.own: list[Restraint] = []
+        self._others = Following()
         self._settings = settings
         self._state = state
         self._workers = workers
@@ -89,6 +94,7 @@ class Complaints:
         self._turning = asyncio.Lock()
         self._sending = asyncio.Lock()
         self._failing: dict[str, str] = {}
+        self._due: dict[str, float] = {}
         self._jobs: list[tuple[str, float, Callable[[], Awaitable[None]]]] = [
             ("registry", TICK_SECONDS, self.take_revision), ("turn", TURN_SECONDS, self._turn),
             ("signs", SIGNS_SECONDS, self._look), ("flush", FLUSH_SECONDS, self._flush),
@@ -114,11 +120,10 @@ class Complaints:
 
     async def keep(self) -> None:
         """Do the jobs, for ever."""
-        due = {name: 0.0 for name, _, _ in self._jobs}
         while True:
             for name, seconds, job in self._jobs:
-                if monotonic() >= due[name]:
-                    due[name] = monotonic() + seconds
+                if monotonic() >= self._due.get(name, 0.0):
+                    self._due[name] = monotonic() + seconds
                     await self._try(name, job)
             await asyncio.sleep(TICK_SECONDS)
 
@@ -205,6 +210,11 @@ class Complaints:
         await self._try("turn", self._turn)
         return before
 
+    def follow(self, node: str, rows: list[dict[str, Any]]) -> None:
+        """What another node restrains at present; within a second it counts here, too."""
+        if self._others.take(node, rows):
+            self._due["turn"] = 0.0
+
     # ---- jobs
 
     async def take_revision(self) -> None:
@@ -229,11 +239,17 @@ class Complaints:
     async def _turn(self) -> None:
         async with self._turning:
             now = self._clock.now()
-            restraints = await self._run(lambda: self._rooms.turn(now))
-            self.standing = await self._run(lambda: self._rooms.desk.standing(now))
+            own = await self._run(lambda: self._rooms.turn(now))
+            pinned = await self._run(lambda: self._rooms.desk.pinned(now))
+            standing = {row[:2]: row for row in await self._run(lambda: self._rooms.desk.standing(now))}
             if off := self._clock.off():
-                # The workers hold them against the clock as it is.
-                restraints = [msgspec.structs.replace(one, until=one.until + off) for one in restraints]
+                # The workers hold them against the clock as it is, and so do other nodes.
+                own = [msgspec.structs.replace(one, until=one.until + off) for one in own]
+            if not _alike(self.own, own):
+                self.own = own
+            restraints = combined(own, self._others.restraints(time()), pinned)
+            standing |= {(one.kind, one.name): (one.kind, one.name, one.level, one.until) for one in restraints}
+            self.standing = sorted(standing.values())
             if self._given is None or not _alike(self._given, restraints):
                 await self._workers.restrain(restraints)
                 self._given = restraints

@@ -41,9 +41,9 @@ class Following:
         log.info("another node restrains", extra={"of": node, "restraints": len(found)})
         return True
 
-    def restraints(self) -> list[Restraint]:
-        """Those of all nodes."""
-        return [one for found in self._lists.values() for one in found]
+    def restraints(self, now: float) -> list[Restraint]:
+        """Those of all nodes that have not ended at `now` (epoch seconds)."""
+        return [one for found in self._lists.values() for one in found if one.until > now]
 
 
 def combined(own: Iterable[Restraint], others: Iterable[Restraint], held: Set[tuple[str, str]]) -> list[Restraint]:

@@ -1,14 +1,22 @@
 """The office of MQTT: what the broker is told of this node, and what the commands that come over it do.
 
-The records come from the journal. Which revision serves is looked at once a second, so that nobody has to tell.
+The records come from the journal. Which revision serves and what the node restrains is looked at once a second, so that
+nobody has to tell.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from time import time
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import msgspec
+
+from portguard.complaints.desk import HoldError
+from portguard.complaints.store import ComplaintsError
+from portguard.daemon.complaining import Kind
+from portguard.daemon.complaints import MOST_ROWS
+from portguard.daemon.complaints_rooms import NoRevision
 from portguard.daemon.desk import Desk, running
 from portguard.daemon.reload import Outcome
 from portguard.daemon.state import StateError
@@ -24,8 +32,40 @@ from portguard.telemetry.sources import Sources
 
 FOLDER: Final = "mqtt"
 LOOK_SECONDS: Final = 1.0
-# Of a registry that was refused; who wants all runs `portguard check`.
+# Of a registry that was refused, or of rows; who wants all of a registry's runs `portguard check`.
 ERRORS_SHOWN: Final = 50
+
+T = TypeVar("T")
+Answer = dict[str, Any]
+
+
+class NoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A command that is given nothing."""
+
+
+class ComplaintsCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Complaints as objects."""
+
+    rows: list[Any]
+
+
+class SuspendCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing of a port or a signature is delivered for so long."""
+
+    kind: Kind
+    name: str
+    who: str
+    why: str
+    seconds: float = 86400.0
+
+
+class ResumeCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Lifts and forgives."""
+
+    kind: Kind
+    name: str
+    who: str
+    why: str
 
 
 @contextlib.asynccontextmanager
@@ -63,7 +103,8 @@ def _client(desk: Desk, readers: list[Reader]) -> Client | None:
 
     try:
         client = Client(
-            options, node, desk.state.path / FOLDER, journal, desk.journal.emit, commands_of(desk)
+            options, node, desk.state.path / FOLDER, journal, desk.journal.emit, commands_of(desk),
+            desk.complaints.follow,
         )
         client.check()
     except AccessError as error:
@@ -87,6 +128,7 @@ def _tell(desk: Desk, client: Client, started: float) -> None:
     client.status(
         version=build_facts()["version"], mode=desk.settings.policy.mode, revision=revision, since=started,
     )
+    client.state("restraints", {"restraints": [msgspec.to_builtins(one) for one in desk.complaints.own]})
     if client.said("registry").get("revision") == revision:
         return
     counts: dict[str, int] = {}
@@ -105,21 +147,53 @@ def _tell(desk: Desk, client: Client, started: float) -> None:
 def commands_of(desk: Desk) -> dict[str, Command]:
     """What the commands do, by name."""
 
-    async def reload(arguments: dict[str, Any]) -> dict[str, Any]:
+    complaints = desk.complaints
+
+    async def reload(wanted: NoFields) -> Answer:
         return _outcome(await desk.reloader.reload("mqtt"))
 
-    return {"reload": reload}
+    async def take(wanted: ComplaintsCommand) -> Answer:
+        if len(wanted.rows) > MOST_ROWS:
+            return {"ok": False, "error": f"at most {MOST_ROWS:,} rows at once"}
+        taken = await complaints.take_objects(wanted.rows)
+        problems = [{"row": one.row, "field": one.field, "message": one.message} for one in taken.problems]
+        return {"results": taken.results, "revoked": taken.revoked, **_shown("problems", problems)}
 
+    async def suspend(wanted: SuspendCommand) -> Answer:
+        held = await complaints.hold(wanted.kind, wanted.name, "suspend", wanted.seconds, wanted.who, wanted.why)
+        return {"until": held.until}
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    reply: dict[str, Any] = {
-        "ok": outcome.done, "result": outcome.result, "revision": outcome.revision, "counts": outcome.counts,
+    async def resume(wanted: ResumeCommand) -> Answer:
+        return {"before": await complaints.lift(wanted.kind, wanted.name, wanted.who, wanted.why)}
+
+    return {
+        "reload": _command(NoFields, reload), "complaints": _command(ComplaintsCommand, take),
+        "suspend": _command(SuspendCommand, suspend), "resume": _command(ResumeCommand, resume),
     }
-    for name, lines in (("errors", outcome.errors), ("warnings", outcome.warnings)):
-        reply[name] = lines[:ERRORS_SHOWN]
-        if len(lines) > ERRORS_SHOWN:
-            reply[f"{name}_in_all"] = len(lines)
+
+
+def _command(kind: type[T], act: Callable[[T], Awaitable[Answer]]) -> Command:
+    async def command(arguments: dict[str, Any]) -> Answer:
+        try:
+            return await act(msgspec.convert(arguments, kind))
+        except (msgspec.ValidationError, HoldError, ComplaintsError, NoRevision) as error:
+            return {"ok": False, "error": str(error)}
+
+    return command
+
+
+def _outcome(outcome: Outcome) -> Answer:
+    reply: Answer = {
+        "ok": outcome.done, "result": outcome.result, "revision": outcome.revision, "counts": outcome.counts,
+        **_shown("errors", outcome.errors), **_shown("warnings", outcome.warnings),
+    }
     return reply if outcome.done else {**reply, "error": f"the registry was {outcome.result}"}
+
+
+def _shown(name: str, found: list[Any]) -> Answer:
+    """The first of them, and how many there are if those are not all."""
+    shown: Answer = {name: found[:ERRORS_SHOWN]}
+    return shown if len(found) <= ERRORS_SHOWN else {**shown, f"{name}_in_all": len(found)}
 
 
 # ---- metrics

@@ -48,7 +48,7 @@ class Malformed(Exception):
 
 
 class Commands:
-    """`functions` are what the commands do, by name. `outcomes` counts (command, outcome)."""
+    """`functions` are what the commands do, one for each. `outcomes` counts (command, outcome)."""
 
     def __init__(
         self, options: MqttOptions, topics: Topics, functions: Mapping[str, Command], answers: Answers, emit: Emit
@@ -161,8 +161,6 @@ class Commands:
             raise Malformed(f"there is no command {name!r}; there are {', '.join(LANES)}")
         if name not in self._options.commands:
             raise Malformed(f"{name} may not come over MQTT: mqtt.commands does not list it")
-        if name not in self._functions:
-            raise Malformed(f"{name} has nothing to act on: its section is not in portguard.toml")
         if message.retain:
             raise Malformed("a command may not be retained: it would be done again at each connection")
         if len(message.payload) > self._options.command_bytes:

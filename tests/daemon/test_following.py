@@ -23,9 +23,10 @@ def test_a_list_replaces_the_one_before() -> None:
     assert lists.take("gw3", [row("1067")])
     assert not lists.take("gw2", [row("1069"), row("1068")])
     assert lists.take("gw2", [row("1068", "tag")])
-    assert [(one.name, one.level) for one in lists.restraints()] == [("1068", "tag"), ("1067", "suspend")]
+    assert [(one.name, one.level) for one in lists.restraints(NOW - 1)] == [("1068", "tag"), ("1067", "suspend")]
     assert lists.take("gw3", [])
-    assert len(lists.restraints()) == 1
+    assert len(lists.restraints(NOW - 1)) == 1
+    assert not lists.restraints(NOW)
 
 
 def test_a_list_that_cannot_be_used_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +38,7 @@ def test_a_list_that_cannot_be_used_changes_nothing(monkeypatch: pytest.MonkeyPa
     assert not lists.take("gw2", [row(str(number)) for number in range(3)])
     monkeypatch.setattr(following, "MOST_NODES", 1)
     assert not lists.take("gw3", [row("1067")])
-    assert [one.name for one in lists.restraints()] == ["1069"]
+    assert [one.name for one in lists.restraints(NOW - 1)] == ["1069"]
 
 
 def test_the_stronger_counts_then_the_longer_and_here_only_ours_where_it_is_pinned() -> None:

@@ -65,6 +65,15 @@ class Sender:
         return answer.command_status
 
 
+def complained(count: int, brand: str) -> list[dict[str, str]]:
+    """Complaints about a brand's offers, as objects, each of another subscriber."""
+    at = (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="seconds")
+    return [
+        {"id": f"c{n}", "received_at": at, "subscriber": f"1391000{n:04}", "number": NUMBER, "signature": brand,
+         "text": f"【{brand}】{OFFER}"} for n in range(count)
+    ]  # fmt: skip
+
+
 def storm(daemon: Daemon, count: int, first: int = 0, brand: str = BRANDS[0], body: str = "") -> str:
     """A file of complaints."""
     at = (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="seconds")

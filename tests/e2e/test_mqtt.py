@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ from tests.e2e.daemon import Daemon
 from tests.e2e.ear import Ear, say
 from tests.e2e.peers.client import text
 from tests.e2e.raw import RawLink, RawSmsc
+from tests.e2e.test_complaints import BRANDS, Sender, command, complained, shared
 from tests.e2e.waiting import until
 from tests.mqtt.broker import Broker
 
@@ -179,6 +182,67 @@ def test_commands(raw_smsc: RawSmsc, make_daemon: MakeDaemon, broker: Broker, ea
     daemon.stop()
     audits = [(fields["what"], fields["outcome"]) for _, _, fields in journal(daemon, "audit")]
     assert audits == [("reload", "ok"), ("reload", "refused"), ("suspend", "refused")]
+
+
+def test_complaints_over_mqtt_and_another_node_that_follows(
+    raw_smsc: RawSmsc, make_daemon: MakeDaemon, broker: Broker, ear: Ear
+) -> None:
+    """What is suspended on one node, by complaints or a command, is refused on the node that follows, and lifted."""
+    first, second = (
+        make_daemon(raw_smsc.port, more=f'[mqtt]\nurl = "{broker.url}"\n{more}\n', registry=shared())
+        for more in ('commands = ["complaints", "suspend", "resume"]', "follow = true")
+    )
+    second.edit('id = "e2e"', 'id = "second"')
+    first.start()
+    second.start()
+    here, there = Sender(first, raw_smsc), Sender(second, raw_smsc, 1)
+    assert [there.send(brand) for brand in BRANDS] == [0, 0]
+
+    def told(command: str, **arguments: object) -> dict[str, Any]:
+        before = len(ear.on(f"{NODE}reply"))
+        say(broker.port, f"{NODE}command/{command}", json.dumps(arguments))
+        until(lambda: len(ear.on(f"{NODE}reply")) > before, "the reply")
+        return ear.on(f"{NODE}reply")[-1]
+
+    human = {"who": "li", "why": "ticket 4711"}
+    reply = told("suspend", kind="signature", name=BRANDS[0], seconds=600, **human)
+    assert reply["ok"], reply
+    (held,) = until(lambda: ear.on(f"{NODE}restraints")[-1]["restraints"], "the list")
+    assert (held["kind"], held["name"], held["level"]) == ("signature", BRANDS[0], "suspend")
+    assert held["until"] == pytest.approx(reply["until"], abs=5)
+    assert here.send(BRANDS[0]) == c.ESME_RSUBMITFAIL
+    until(lambda: there.send(BRANDS[0]) == c.ESME_RSUBMITFAIL, "the other node to follow")
+    assert there.send(BRANDS[1]) == 0
+    assert second.metric("portguard_suspensions", kind="signature", level="suspend") == 1
+
+    # Not by what it follows itself: so nothing goes in circles.
+    assert ear.on("portguard/second/restraints")[-1]["restraints"] == []
+    # People here have the last word.
+    command(second, "hold", "signature", BRANDS[0], "--level", "none", "--hours", "1", "--who", "wu", "--why", "ours")
+    until(lambda: there.send(BRANDS[0]) == 0, "what people here have pinned")
+    command(second, "lift", "signature", BRANDS[0], "--who", "wu", "--why", "theirs again")
+    until(lambda: there.send(BRANDS[0]) == c.ESME_RSUBMITFAIL, "the other node's word again")
+    assert told("resume", kind="signature", name=BRANDS[0], **human)["before"] == "suspend"
+    until(lambda: there.send(BRANDS[0]) == 0, "the end of it there")
+    assert here.send(BRANDS[0]) == 0
+
+    reply = told("complaints", rows=[*complained(25, BRANDS[1]), {"id": "bad"}, 7])
+    assert (reply["ok"], reply["results"]["accepted"]) == (True, 25), reply
+    assert [problem["row"] for problem in reply["problems"]][-1] == 27
+    until(lambda: there.send(BRANDS[1]) == c.ESME_RSUBMITFAIL, "what complaints did on the other node")
+    for name, arguments, why in (
+        ("suspend", {"kind": "port", "name": "x", **human}, "name: 'x' is no number"),
+        ("suspend", {"kind": "port", "name": "1069", "why": "", "who": "li"}, "why: 1 to 200"),
+        ("resume", {"kind": "account", "name": "hub", **human}, "Invalid enum value 'account'"),
+        ("complaints", {"rows": "all"}, "Expected `array`"),
+    ):
+        reply = told(name, **arguments)
+        assert not reply["ok"] and why in reply["error"], reply
+    for daemon in (first, second):
+        daemon.stop()
+    audits = [(fields["what"], fields["outcome"]) for _, _, fields in journal(first, "audit")]
+    assert audits[:3] == [("suspend", "ok"), ("resume", "ok"), ("complaints", "ok")]
+    assert [outcome for _, outcome in audits[3:]] == ["refused"] * 4
 
 
 def test_start_without_a_broker_and_with_a_password_that_cannot_be_read(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,7 +22,7 @@ from tests.e2e.daemon import Daemon, run_portguard
 from tests.e2e.ear import Ear
 from tests.e2e.peers.client import ADDRESS
 from tests.e2e.raw import RawSmsc
-from tests.e2e.test_complaints import BRANDS, NUMBER, OFFER, Sender, shared
+from tests.e2e.test_complaints import BRANDS, Sender, complained, shared
 from tests.e2e.waiting import until
 from tests.mqtt.broker import Broker
 
@@ -71,15 +70,6 @@ class Api:
             connection.close()
 
 
-def storm(count: int) -> list[dict[str, str]]:
-    """Complaints about the first brand's offers, each of another subscriber."""
-    at = (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="seconds")
-    return [
-        {"id": f"c{n}", "received_at": at, "subscriber": f"1391000{n:04}", "number": NUMBER, "signature": BRANDS[0],
-         "text": f"【{BRANDS[0]}】{OFFER}"} for n in range(count)
-    ]  # fmt: skip
-
-
 def test_a_storm_from_the_complaint_to_the_report(
     raw_smsc: RawSmsc, make_daemon: MakeDaemon, broker: Broker, ear: Ear
 ) -> None:
@@ -92,7 +82,7 @@ def test_a_storm_from_the_complaint_to_the_report(
     assert [sender.send(brand) for brand in BRANDS] == [0, 0]
 
     # The feed: a reader may not write, and of the rows one is broken and one comes twice.
-    rows = storm(25)
+    rows = complained(25, BRANDS[0])
     reader.call("POST", "/complaints", {"rows": rows}, status=403)
     feed = [*rows, rows[0], {**rows[1], "id": "bad", "number": "not a number"}]
     taken = admin.call("POST", "/complaints", {"rows": feed})

@@ -117,15 +117,6 @@ def test_what_is_refused_is_answered_and_audited_and_the_next_one_is_done(
     on_uvloop(main())
 
 
-def test_no_command_without_a_function(broker: Broker, tmp_path: Path, journal: MemoryJournal) -> None:
-    async def main() -> None:
-        async with listening(broker) as ear, running(broker, tmp_path / "m", journal, commands=["complaints"]):
-            await publish(broker, COMMAND + "complaints", b'{"rows": []}')
-            assert "its section is not in portguard.toml" in (await replies(ear, 1))[0]["error"]
-
-    on_uvloop(main())
-
-
 def test_a_retained_command_is_refused_and_not_found_at_the_next_start(
     broker: Broker, tmp_path: Path, journal: MemoryJournal
 ) -> None:
