@@ -224,7 +224,7 @@ def test_a_pair_that_has_ended_is_let_go_of_at_once() -> None:
                 writer.close()
                 await until(lambda: "closed" in running.relay.calls)
                 running.relay.chunks.clear()
-                assert pair() is None
+                await until(lambda: pair() is None)
             finally:
                 gc.enable()
 
