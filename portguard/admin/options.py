@@ -9,7 +9,8 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
 class AdminTlsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """TLS towards callers. With `client_ca` a caller also has to show a certificate that it signed."""
+    """TLS towards callers: `certificate` and `key` are PEM files. With `client_ca` a caller also has to show a
+    certificate that it signed."""
 
     certificate: Path
     key: Path

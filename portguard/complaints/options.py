@@ -32,7 +32,7 @@ Window = Threshold | Literal["off"]
 
 
 class LevelOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """`[complaints.levels.<level>]`: one of the thresholds is enough; `hours`: the term."""
+    """One of the thresholds, of the last `hour`, `day` or `month` (30 days), is enough, or "off"; `hours`: the term."""
 
     hour: Window
     day: Window
@@ -78,7 +78,7 @@ class SuspendOptions(LevelOptions, frozen=True, kw_only=True):
 
 
 class LevelsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What each level takes."""
+    """What `watch`, `tag`, `throttle` and `suspend` take."""
 
     watch: WatchOptions = WatchOptions()
     tag: TagOptions = TagOptions()
@@ -125,7 +125,7 @@ class TextOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     least `accounts` accounts or `ports` ports; or on at least `places` ports on which its signatures were not seen
     before. A signature that is not on file is an owner of its own, none at all the account's. While texts are not known
     yet, (1 + `learn_hours` / hours of watching) times as many are needed. Texts of fewer than `letters` letters are not
-    compared. `samples_per_second` bounds the work."""
+    compared, and one that did not come for `forget_days` is forgotten. `samples_per_second` bounds the work."""
 
     on: bool = True
     window_hours: Hours = 24.0
@@ -169,7 +169,11 @@ class TurningOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class SignsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[complaints.signs.<sign>]`."""
+    """Signs of a problem that come before complaints. `port_enterprises`: many new enterprises on a port;
+    `signature_accounts` and `signature_ports`: a signature on many new accounts and ports; `text_spread`: a text under
+    many owners' signatures; `unregistered_surge`: signatures that are not on file; `verification_turned`: marketing
+    from a number of verifications. Of each: is it `on`, and the hours after an alert in which there is no second one
+    about the same (`cool_down_hours`)."""
 
     port_enterprises: GrowthOptions = GrowthOptions()
     signature_accounts: AccountsOptions = AccountsOptions()

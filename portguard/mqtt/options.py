@@ -16,7 +16,8 @@ _LEVELS: Final = re.compile(r"[^+#/$\x00-\x1f][^+#/\x00-\x1f]*(/[^+#/\x00-\x1f]+
 class MqttOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`url`: mqtt://host[:1883], or mqtts://host[:8883] for TLS. Topics are `<prefix>/<node>/...`.
 
-    `client_id` is "portguard-<node>" unless set; no two clients of a broker may share one. The password is the first
+    `client_id` is "portguard-<node>" unless set; no two clients of a broker may share one. `keepalive`: seconds after
+    which a silent broker is given up. Where it asks for a `username`, the password is the first
     line of `password_file`, or in the environment variable that `password_env` names. `ca` replaces the system's
     authorities; `certificate` and `key` are this client's own.
 

@@ -12,7 +12,8 @@ Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class ServerTlsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """TLS towards ESMEs. With `client_ca` an ESME has to show a certificate that it signed."""
+    """TLS towards ESMEs: `certificate` and `key` are PEM files. With `client_ca` an ESME has to show a certificate that
+    it signed."""
 
     certificate: Path
     key: Path
@@ -31,11 +32,12 @@ class ClientTlsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class ListenOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Where ESMEs connect. Times are seconds.
+    """Where ESMEs connect: `address`, which is host:port, with `tls` or in the clear. Times are seconds.
 
     `proxy_protocol`: the networks whose connections begin with a PROXY protocol header (v1 or v2), or true for all.
     `max_connections`: further connections are closed unanswered. `bind_timeout`: from the connection to its bind;
     `idle_timeout`: without a PDU from the ESME; `write_timeout`: without the ESME reading what is there for it.
+    `backlog`: connections that the kernel keeps until they are accepted.
     """
 
     address: str = "0.0.0.0:2775"
@@ -60,7 +62,8 @@ class ListenOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class SmscOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One SMSC. Those with a `weight` share new binds in proportion; those without take over in the order written.
+    """One SMSC, a section each: its `name` in logs and metrics, its `address` (host:port), and `tls`: false, true, or a
+    section. Those with a `weight` share new binds in proportion; those without take over in the order written.
 
     Times are seconds. `connect_timeout`: for the TCP and TLS handshake; `bind_timeout`: from then to the answer to the
     bind, after which the next SMSC is tried; `write_timeout`: without the SMSC reading what is there for it. `tlv`: may
