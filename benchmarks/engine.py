@@ -105,7 +105,7 @@ def stages(relay: Relay, account: int, seconds: float) -> dict[str, float]:
 
     def read() -> int:
         for raw in texts:
-            text.load(raw, False)
+            text.load(raw, False, False)
         return MESSAGES
 
     def told() -> int:

@@ -100,7 +100,8 @@ class Matcher:
         """What stands in brackets at the head, else at the tail; what only looks so, where it looks like a signature
         on file."""
         text = self._text
-        text.load(raw, raw[:2] == b"\0[" or raw[-2:] == b"\0]")
+        brackets = raw[:2] == b"\0[" or raw[-2:] == b"\0]"
+        text.load(raw, brackets, brackets)
         for inside, disguised in ((text.head, text.disguised_head), (text.tail, text.disguised_tail)):
             name = inside.decode("utf-16-be", "replace")
             found = self._on_file(name or disguised) or name

@@ -124,7 +124,7 @@ class Facts:
     def _folded(self, text: str, brackets: bool) -> list[str]:
         """What the canonical form folded in the signature and its brackets, as `U+3016 〖 as 【: bracket`."""
         ends = self._text
-        ends.load(text.encode("utf-16-be"), brackets)
+        ends.load(text.encode("utf-16-be"), brackets, brackets)
         found: list[str] = []
         for inside in (ends.disguised_head or _of(ends.head), ends.disguised_tail or _of(ends.tail)):
             at = text.find(inside) if inside else -1

@@ -96,14 +96,19 @@ class Engine(Recall):
         self.remember(a, s, buf, found)
         return hits | found
 
-    def judge_text(self, a: Account, s: Scan, buf: bytes, hits: i64, raw: bytes, readable: bool, partial: bool) -> i64:
+    def judge_text(
+        self, a: Account, s: Scan, buf: bytes, hits: i64, raw: bytes, readable: bool, partial: bool,
+        first: int, last: int,
+    ) -> i64:
         """The verdict on a part for the text of its message: `raw` (UTF-16BE) of all parts so far, `partial` while some
-        are missing. `hits` are those of `numbered` and `framed`, which have been asked about this part."""
+        are missing. `hits` are those of `numbered` and `framed`, which have been asked about this part. `first` and
+        `last` are the data_codings in which the text begins and ends: by that of its end is [ ] a signature's pair, in
+        whatever order the parts came; 【】 always is, so a blank part in front of it hides none."""
         self.readable = readable
         self.partial = partial
         self.assembled = readable
         if readable:
-            self.text.load(raw, ascii_brackets(s.data_coding, a.charset))
+            self.text.load(raw, ascii_brackets(first, a.charset), ascii_brackets(last, a.charset))
         hits |= self.read(a, s)
         # What is missing so far may still come, unless it has to stand in front.
         if readable and partial and (self.text.unclosed or not self.options.head_only):

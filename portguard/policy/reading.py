@@ -125,7 +125,7 @@ class Reading(Lookup):
         body = buf[self.body_start : self.body_end]
         self.plain = s.data_coding == UCS2 and plain_utf16(body, 0, len(body))
         if self.plain:
-            self.text.load(body, False)
+            self.text.load(body, False, False)
             self.readable = True
             return 0
         return self.other_coding(a, body, s.data_coding, self.body_header)
@@ -137,7 +137,8 @@ class Reading(Lookup):
             if a.binary and is_binary(coding):
                 return 0
             return rule.HIT_150
-        self.text.load(text, ascii_brackets(coding, a.charset))
+        brackets = ascii_brackets(coding, a.charset)
+        self.text.load(text, brackets, brackets)
         self.readable = True
         return 0
 

@@ -227,7 +227,8 @@ class LongMessages(Messages):
         engine.at = max(engine.at, assembly.at)
         engine.expires = max(engine.expires, assembly.expires)
         engine.charged = assembly.charged
-        action = engine.judge_text(a, self.scan, buf, hits, raw or b"", raw is not None, partial)
+        first, last = assembly.codings[1], assembly.codings[int(count)]
+        action = engine.judge_text(a, self.scan, buf, hits, raw or b"", raw is not None, partial, first, last)
         engine.charged = False
         if len(engine.uses) > 0:
             assembly.charged = True
@@ -340,7 +341,8 @@ class LongMessages(Messages):
             raw = joined([assembly.bodies[n]], [assembly.codings[n]], [assembly.headers[n]], int(a.charset), True)
             engine.soft |= HIT_153 | HIT_200
         text = _MIDDLE + (raw or b"")
-        action = engine.judge_text(a, self.scan, part.pdu, part.hits | HIT_153, text, raw is not None, True)
+        own = int(self.scan.data_coding)
+        action = engine.judge_text(a, self.scan, part.pdu, part.hits | HIT_153, text, raw is not None, True, own, own)
         assembly.remember(engine, action)
         if action >= DISCARD:
             assembly.bodies.pop(int(part.index), b"")

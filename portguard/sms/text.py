@@ -88,8 +88,9 @@ class Text:
         self.ornamental = False
         self.beside = ""
 
-    def load(self, raw: bytes, ascii_brackets: bool) -> None:
-        """Read `raw`, sound UTF-16BE; `ascii_brackets` makes [ ] the pair, as for codings that cannot carry 【】."""
+    def load(self, raw: bytes, ascii_head: bool, ascii_tail: bool) -> None:
+        """Read `raw`, sound UTF-16BE. 【】 is a pair at either end; [ ] is one only where that end came in a coding
+        that cannot carry 【】."""
         self.raw = raw
         self.head = self.tail = b""
         self.has_head = self.has_tail = self.unclosed = self.closer = False
@@ -101,11 +102,6 @@ class Text:
             self.ornamental = False
         if self.beside != "":
             self.beside = ""
-        opening: i64 = OPEN
-        closing: i64 = CLOSE
-        if ascii_brackets:
-            opening = ASCII_OPEN
-            closing = ASCII_CLOSE
         begin: i64 = 0
         end: i64 = len(raw)
         while begin < end and is_space(i64(read_i16_be(raw, begin)) & 0xFFFF):
@@ -116,7 +112,12 @@ class Text:
             return
         body: i64 = begin
         unit: i64 = i64(read_i16_be(raw, begin)) & 0xFFFF
-        if unit == opening:
+        closing: i64 = 0
+        if unit == OPEN:
+            closing = CLOSE
+        elif ascii_head and unit == ASCII_OPEN:
+            closing = ASCII_CLOSE
+        if closing != 0:
             position: i64 = begin + 2
             while position < end and i64(read_i16_be(raw, position)) & 0xFFFF != closing:
                 position += 2
@@ -129,14 +130,8 @@ class Text:
         if body >= end:
             return
         last: i64 = i64(read_i16_be(raw, end - 2)) & 0xFFFF
-        if last == closing:
-            position = end - 4
-            while position >= body and i64(read_i16_be(raw, position)) & 0xFFFF != opening:
-                position -= 2
-            if position >= body:
-                self.has_tail = True
-                self.tail = raw[position + 2 : end - 2]
-                self.tail_start = position
+        if last == CLOSE or (ascii_tail and last == ASCII_CLOSE):
+            self._find_tail(body, end, last)
         # The rest is for text that reads otherwise than it is written; the units at its ends settle it for nearly all.
         if self.has_head:
             self._look_behind(body, end)
@@ -145,9 +140,23 @@ class Text:
             if kind <= BREAK or kind == ELSEWHERE or self._half_bracketed(begin, end):
                 body = self._look_at_head(begin, end)
             if self.has_tail:
-                self._look_before(body, position)
+                self._look_before(body, self.tail_start)
         if not self.has_tail:
             self._look_at_tail(body, end, last)
+
+    def _find_tail(self, body: i64, end: i64, last: i64) -> None:
+        """The pair that `last`, a closing bracket before `end`, closes."""
+        raw = self.raw
+        opening: i64 = OPEN
+        if last == ASCII_CLOSE:
+            opening = ASCII_OPEN
+        position: i64 = end - 4
+        while position >= body and i64(read_i16_be(raw, position)) & 0xFFFF != opening:
+            position -= 2
+        if position >= body:
+            self.has_tail = True
+            self.tail = raw[position + 2 : end - 2]
+            self.tail_start = position
 
     def digits_name(self) -> bool:
         """Is there a digit in what only looks like a signature?"""

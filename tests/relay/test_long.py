@@ -15,7 +15,7 @@ from portguard.smpp import constants as c
 from portguard.smpp.encode import replace_sm, submit_multi, submit_sm, unbind
 from portguard.smpp.fields import SmeAddress
 from portguard.smpp.tlv import append
-from portguard.sms.charset import CHARSET_GSM7_PACKED, encode
+from portguard.sms.charset import CHARSET_GSM7, CHARSET_GSM7_PACKED, encode
 from tests.relay.stage import PHONE, PORT, TABLES, Actor, Stage, accepted
 from tests.relay.test_multi import NORTH, REGIONAL, SOUTH
 
@@ -25,6 +25,9 @@ WHOLE = "【星辰商城】您好，您的订单已经发出，快递员正在�
 FOREIGN = WHOLE.replace("星辰商城", "月光银行")
 HOLD = 0.2
 OFFER = "【星辰商城】双十一大促开始啦，全场五折起，满300减50，限时抢购，还有优惠券可以领取，数量有限，先到先得，退订回T"
+
+# It requires no signature.
+OPEN_PORT = b"1069555555"
 
 TABLES_WITH_BANK = {
     **TABLES,
@@ -541,3 +544,48 @@ def test_a_part_that_came_by_sar_cannot_be_replaced_by_itself(stage: Stage) -> N
     text = "【星辰商城】您的验证码是482913，5分钟内有效。".encode("utf-16-be")
     actor.esme(replace_sm(9, message_id=b"bb", source_addr=PORT, short_message=text))
     assert [(pdu.sequence_number, pdu.command_status) for pdu in actor.to_esme] == [(9, c.ESME_RREPLACEFAIL)]
+
+
+MALL, CODE = "【星辰商城】", "您的验证码是482913，5分钟内有效。"
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize(
+    ("source", "texts", "codes"),
+    [
+        (OPEN_PORT, [("【无名小店】" + CODE, 8), (" ok", 0)], [204]),
+        (OPEN_PORT, [("【】" + CODE, 8), ("ok", 0)], [201]),
+        (PORT, [(MALL + CODE, 8), (" http://a.cn/x", 0)], []),
+        (OPEN_PORT, [(" ", 0), ("【无名小店】" + CODE, 8)], [204]),
+        (OPEN_PORT, [("Dear customer, ", 0), (CODE + "【无名小店】", 8)], [204]),
+        (OPEN_PORT, [("[NoShop] code ", 0), (CODE, 8)], [204]),
+        (OPEN_PORT, [(CODE, 8), (" bye [NoShop]", 0)], [204]),
+        (PORT, [("[STARMALL] code ", 0), (CODE, 8)], []),
+        (PORT, [(CODE, 8), (" bye [STARMALL]", 0)], []),
+        (PORT, [(MALL + CODE, 8), (" see [1]", 0)], []),
+        (PORT, [("[STARMALL] code ", 8), ("ok", 0)], [203]),
+        (PORT, [("ok", 0), (" bye [STARMALL]", 8)], [203]),
+        (OPEN_PORT, [("[1] code ", 8), ("ok", 0)], []),
+    ],
+)
+def test_brackets_are_read_by_the_coding_of_the_end_they_stand_at(
+    stage: Stage, source: bytes, texts: list[tuple[str, int]], codes: list[int], order: tuple[int, int]
+) -> None:
+    ours = [{"signature": name, "enterprise": "star"} for name in ("星辰商城", "STARMALL")]
+    free = {"port": OPEN_PORT.decode(), "holder": "star", "signature_required": "false"}
+    stage.swap({
+        **TABLES, "ports": [*TABLES["ports"], free], "signatures": ours,
+        "scopes": [{**one, "port": PORT.decode()} for one in ours],
+    })
+    actor = stage.actor()
+    pdus = [
+        submit_sm(
+            index, source_addr=source, destination_addr=PHONE, data_coding=coding, esm_class=c.ESM_UDHI,
+            short_message=udh8(7, 2, index) + encode(text, coding, CHARSET_GSM7),
+        )
+        for index, (text, coding) in enumerate(texts, 1)
+    ]
+    actor.esme(*(pdus[n] for n in order))
+    assert (passed(actor), refused(actor)) == (([], [1, 2]) if codes else ([1, 2], []))
+    assert hits(stage) == codes
+    at_rest(stage)

@@ -166,7 +166,7 @@ def innocents() -> list[tuple[str, str]]:
 def judge(message: str) -> str:
     """What the signature of a message is: registered or disguised, with the brand, or unknown, or none."""
     text = Text()
-    text.load(message.encode("utf-16-be"), False)
+    text.load(message.encode("utf-16-be"), False, False)
     for has, raw in ((text.has_head, text.head), (text.has_tail, text.tail)):
         if has:
             return _of(raw.decode("utf-16-be"))

@@ -44,7 +44,7 @@ def brand_of(written: str) -> str:
 def seen(message: str, ascii_brackets: bool = False) -> str:
     """What a signature of this message is: registered, disguised, unknown (bracketed, of no brand) or none."""
     text = Text()
-    text.load(message.encode("utf-16-be"), ascii_brackets)
+    text.load(message.encode("utf-16-be"), ascii_brackets, ascii_brackets)
     for has, raw in ((text.has_head, text.head), (text.has_tail, text.tail)):
         if has:
             return brand_of(raw.decode("utf-16-be"))

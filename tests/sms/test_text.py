@@ -20,9 +20,9 @@ class Ends(NamedTuple):
     seen_tail: str = ""
 
 
-def ends(text: str, ascii_brackets: bool = False, into: Text | None = None) -> Ends:
+def ends(text: str, ascii_head: bool = False, ascii_tail: bool = False, into: Text | None = None) -> Ends:
     found = into or Text()
-    found.load(text.encode("utf-16-be"), ascii_brackets)
+    found.load(text.encode("utf-16-be"), ascii_head, ascii_tail)
     assert found.disguised == bool(found.disguised_head or found.disguised_tail) or found.disguised
     return Ends(
         found.head.decode("utf-16-be") if found.has_head else None,
@@ -71,10 +71,17 @@ def test_brackets_at_the_ends(text: str, expected: Ends) -> None:
         ("[Acme] see [1] now", Ends("Acme")),
         ("[] hi", Ends("")),
         ("[Acme hi", Ends(unclosed=True)),
+        ("【青禾】您好", Ends("青禾")),
+        ("您好【青禾】", Ends(tail="青禾")),
     ],
 )
 def test_square_brackets_where_the_coding_has_no_others(text: str, expected: Ends) -> None:
-    assert ends(text, ascii_brackets=True) == expected
+    assert ends(text, True, True) == expected
+
+
+def test_each_end_has_the_brackets_of_its_own_coding() -> None:
+    assert ends("[Acme] hi [Bolt]", True, False) == Ends("Acme", seen_tail="Bolt")
+    assert ends("[Acme] hi [Bolt]", False, True) == Ends(None, "Bolt", seen_head="Acme")
 
 
 @pytest.mark.parametrize(
@@ -151,8 +158,8 @@ def test_brackets_that_only_a_reader_sees(text: str, expected: Ends) -> None:
 )
 def test_another_signature_right_beside_one(text: str, beside: str) -> None:
     found = Text()
-    found.load("［飞燕］【】".encode("utf-16-be"), False)
-    found.load(text.encode("utf-16-be"), False)
+    found.load("［飞燕］【】".encode("utf-16-be"), False, False)
+    found.load(text.encode("utf-16-be"), False, False)
     assert found.beside == beside
 
 
@@ -164,11 +171,11 @@ SCRAPS = ("【", "】", "[", "]", "〔", "〕", "「", "」", "飞燕", "a1", "�
 def test_units_are_seen_as_characters_are(scraps: str) -> None:
     """What is looked for among units is what `sight` finds in the text."""
     found = Text()
-    found.load(f"【青禾】{scraps}好".encode("utf-16-be"), False)
+    found.load(f"【青禾】{scraps}好".encode("utf-16-be"), False, False)
     assert found.beside in ("", sight.behind(scraps + "好"))
-    found.load(f"您好{scraps}【青禾】".encode("utf-16-be"), False)
+    found.load(f"您好{scraps}【青禾】".encode("utf-16-be"), False, False)
     assert found.disguised or found.beside in ("", sight.before("您好" + scraps))
-    found.load(f"您好{scraps}〕".encode("utf-16-be"), False)
+    found.load(f"您好{scraps}〕".encode("utf-16-be"), False, False)
     assert found.disguised_head or found.disguised_tail == sight.tail(f"您好{scraps}〕")
 
 
@@ -176,7 +183,7 @@ def test_names_between_mere_ornaments_are_told_from_those_in_brackets() -> None:
     found = Text()
     cases = {"★青禾★您好": True, "（青禾）您好": True, "★【青禾】您好": False, "青禾】您好": False}
     for text, ornamental in cases.items():
-        found.load(text.encode("utf-16-be"), False)
+        found.load(text.encode("utf-16-be"), False, False)
         assert (found.disguised_head, found.ornamental) == ("青禾", ornamental)
 
 
@@ -213,18 +220,21 @@ def test_where_content_begins(text: str, offset: int) -> None:
 PIECES = st.sampled_from([*"【】[]［〕 \u3000\u200b\u202e甲乙a🎉\U000e0041", "\u3000"])
 
 
-@given(st.lists(PIECES, max_size=24).map("".join), st.booleans())
-def test_any_text_reads_as_the_definition_says(text: str, ascii_brackets: bool) -> None:
-    opening, closing = "[]" if ascii_brackets else "【】"
-    found = ends(text, ascii_brackets)
+@given(st.lists(PIECES, max_size=24).map("".join), st.booleans(), st.booleans())
+def test_any_text_reads_as_the_definition_says(text: str, ascii_head: bool, ascii_tail: bool) -> None:
+    pairs = {"【": "】", "[": "]"}
+    found = ends(text, ascii_head, ascii_tail)
     body = text.strip()
     head, tail, rest = None, None, body
-    if body.startswith(opening) and closing in body:
+    opened = body[:1] == "【" or (ascii_head and body[:1] == "[")
+    closing = pairs[body[0]] if opened else ""
+    if opened and closing in body:
         head, _, rest = body[1:].partition(closing)
-    if rest.endswith(closing) and opening in rest:
-        tail = rest[:-1].rpartition(opening)[2]
+    for opening, closer in pairs.items():
+        if rest.endswith(closer) and opening in rest and (closer == "】" or ascii_tail):
+            tail = rest[:-1].rpartition(opening)[2]
     assert (found.head, found.tail) == (head, tail)
-    assert found.unclosed == (body.startswith(opening) and closing not in body)
+    assert found.unclosed == (opened and closing not in body)
     folded = canonical(text).strip()
     if head is None and canonical_signature(found.seen_head):
         orders = (folded, canonical(in_sight(text)))
@@ -234,10 +244,10 @@ def test_any_text_reads_as_the_definition_says(text: str, ascii_brackets: bool) 
         assert folded.endswith("【" + canonical(found.seen_tail) + "】")
 
 
-@given(st.text(max_size=60), st.booleans())
-def test_no_text_upsets_it(text: str, ascii_brackets: bool) -> None:
+@given(st.text(max_size=60), st.booleans(), st.booleans())
+def test_no_text_upsets_it(text: str, ascii_head: bool, ascii_tail: bool) -> None:
     try:
         text.encode("utf-16-be")
     except UnicodeEncodeError:
         return
-    ends(text, ascii_brackets)
+    ends(text, ascii_head, ascii_tail)
