@@ -47,6 +47,12 @@ def delivery_time(field: bytes, wall: float) -> float:
     return max(at, wall)
 
 
+def absolute(at: float) -> bytes:
+    """The field that names the instant, in UTC; of a second only tenths are kept."""
+    tenth = int(at * 10.0)
+    return datetime.fromtimestamp(tenth // 10, UTC).strftime("%y%m%d%H%M%S").encode() + b"%d00+" % (tenth % 10)
+
+
 def _relative(wall: float, months: int, seconds: int) -> float:
     """`wall` plus calendar months (the day is cut to the month's last) plus seconds."""
     then = datetime.fromtimestamp(wall, UTC)

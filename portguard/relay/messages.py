@@ -23,7 +23,7 @@ from portguard.relay import outstanding as row
 from portguard.relay.discard import DiscardIds, rejected_receipt
 from portguard.relay.multi import merged, unsuccess, without_recipients
 from portguard.relay.options import RelayOptions
-from portguard.relay.outstanding import NO_RARE, RARE, USES, Originals, Rare
+from portguard.relay.outstanding import NO_RARE, RARE, USES, Originals, Rare, stated_times
 from portguard.relay.pair import Pair
 from portguard.relay.receipt import undelivered
 from portguard.relay.sessions import Sessions
@@ -194,11 +194,15 @@ class Messages(Sessions):
         if uses == 1:
             pair.pending.use(place, engine.uses[0])
         sampled = self.judged % SAMPLE == 0
-        if digits < 0 or sampled or uses > 1 or len(engine.refused) > 0 or len(engine.counted) > 0:
+        timed = engine.expires > engine.present and kept and esm_class & ESM_UDHI == 0
+        if digits < 0 or sampled or timed or uses > 1 or len(engine.refused) > 0 or len(engine.counted) > 0:
             address = buf[s.dest_start : s.dest_end]
             refused = unsuccess(address, engine.refused) if len(engine.refused) > 0 else b""
             several = engine.uses.copy() if uses > 1 else _NO_USES
-            pair.pending.note(place, Rare(address, refused, several, engine.counted, now if sampled else 0.0))
+            rare = Rare(address, refused, several, engine.counted, now if sampled else 0.0)
+            if timed:
+                rare.at, rare.expires = engine.at, engine.expires
+            pair.pending.note(place, rare)
 
     def answer(self, pair: Pair, command: i64, status: i64, sequence: i64) -> i64:
         """Answer a request that is no bind with a status in its own response."""
@@ -274,7 +278,7 @@ class Messages(Sessions):
         return CUT
 
     def replacement(self, pair: Pair, buf: bytes, pos: i64, end: i64, sequence: i64, now: float) -> i64:
-        """replace_sm: judged with its original's destination and data_coding; refused when that is not known."""
+        """replace_sm: judged with destination, data_coding and times of its original; refused if they are not known."""
         s = self.scan
         message_id = buf[s.message_id_start : s.message_id_end]
         if self.ids.issued(pair.system_id, message_id) >= 0.0:
@@ -282,19 +286,17 @@ class Messages(Sessions):
             pair.to_esme.append(response(REPLACE_SM, status, sequence))
             return CUT
         original = self.originals.find(message_id)
-        if original.system_id != pair.system_id or original.esm_class & ESM_UDHI != 0:
+        stated = stated_times(s)
+        if original.system_id != pair.system_id or original.esm_class & ESM_UDHI != 0 or original.stated & ~stated != 0:
             return self.answer(pair, REPLACE_SM, ESME_RREPLACEFAIL, sequence)
         length: i64 = end - pos
-        joined = buf[pos:end] + original.destination
+        joined = buf[pos:end] + original.destination + original.times
         scan_message(s, joined, 0, length, REPLACE_SM)
-        s.dest_ton = i64(original.destination[0])
-        s.dest_npi = i64(original.destination[1])
-        s.dest_start = length + 2
-        s.dest_end = len(joined)
-        s.end = len(joined)
-        s.data_coding = original.data_coding
-        s.assumed = original.content
-        return self.decided(pair, joined, 0, length, REPLACE_SM, sequence, now)
+        original.lend(s, length)
+        fate = self.decided(pair, joined, 0, length, REPLACE_SM, sequence, now)
+        if fate != CUT:
+            self.originals.restate(original, stated)
+        return fate
 
     def settle(self, pair: Pair, buf: bytes, pos: i64, end: i64, now: float) -> i64:
         """The SMSC's answer to a message: give caps back, remember an original, take a sampled time; add the recipients
@@ -315,6 +317,8 @@ class Messages(Sessions):
                 stop = cstring_end(buf, pos + HEADER, end, 65)
                 if stop > 0:
                     self.originals.add(pair.system_id, buf, pos + HEADER, stop, digits, more, rare.address, entry)
+                    if more & RARE != 0 and rare.expires > 0.0:
+                        self.originals.date(rare.at, rare.expires)
         if more & USES != 0:
             if be32(buf, pos + 8) != 0:
                 self.engine.limits.give_back(pending.uses[place])

@@ -5,7 +5,8 @@ later replace_sm or a receipt may name. Both are rows of plain numbers: tens of 
 a processor's cache, and a hundred thousand would cost more to let go of than a message costs to judge. A row has the
 digits of a message's destination_addr and `more`: the octets of that address (0 where no replacement is possible), its
 TON and NPI, data_coding, esm_class, the content, and for how many recipients it counts; and the `entry` where it is
-counted (`counters.Tallies`). What few messages have is a `Rare`.
+counted (`counters.Tallies`). What few messages have is a `Rare`; of an original, when it will be delivered, if that is
+not at once, and which times a replacement has stated.
 
 Compiled.
 """
@@ -18,12 +19,14 @@ from mypy_extensions import i64
 
 from portguard.policy.kept import stirred
 from portguard.policy.limits import Reached
+from portguard.policy.schedule import absolute
 from portguard.policy.terms import NO_USE, Use
+from portguard.smpp.scan import Scan
 
 PROBES: Final = 8
 # The longest address that is remembered: a subscriber's fits in (E.164), and what submit_sm carries (SMPP 3.4 §4.4.1).
 ADDRESS_OCTETS: Final = 20
-# Of `more`, one octet each: where they stand, and two bits above them.
+# Of `more`, one octet each: where they stand, and five bits above them.
 TON: Final = 8
 NPI: Final = 16
 DATA_CODING: Final = 24
@@ -32,6 +35,10 @@ CONTENT: Final = 40
 RECIPIENTS: Final = 48
 USES: Final = 0x100000000000000
 RARE: Final = 0x200000000000000
+# Of an original: it has times; a replacement has stated its schedule_delivery_time, or its validity_period.
+TIMED: Final = 0x400000000000000
+SCHEDULE_STATED: Final = 0x800000000000000
+VALIDITY_STATED: Final = 0x1000000000000000
 _RECIPIENT: Final = 0x1000000000000
 
 _WORD: Final = 7  # octets of an id in one number that is never negative
@@ -41,7 +48,8 @@ _HASHED: Final = 0x100000000000000  # of the second number of an id that is long
 class Rare:
     """What few messages have: an `address` that is not eight to fifteen digits; `refused`, the unsuccess_sme of
     recipients taken out of a submit_multi; its uses of caps, if those are several; what it was `counted` as to
-    its subscribers; when it was `sent` (monotonic), of a sample."""
+    its subscribers; when it was `sent` (monotonic), of a sample; when it will be delivered (`at`), and until when that
+    is tried (`expires`), in epoch seconds, 0.0 for a message that is delivered at once."""
 
     def __init__(self, address: bytes, refused: bytes, uses: list[Use], counted: list[Reached], sent: float) -> None:
         self.address = address
@@ -49,6 +57,8 @@ class Rare:
         self.uses = uses
         self.counted = counted
         self.sent = sent
+        self.at = 0.0
+        self.expires = 0.0
 
 
 NO_RARE: Final = Rare(b"", b"", [], [], 0.0)
@@ -183,9 +193,11 @@ class Pending:
 
 class Original:
     """A delivered message, as a later replace_sm or a receipt needs it. `destination` is dest_addr_ton, -npi and
-    destination_addr; `recipients` are those that no receipt has said not to have got it; `place` is for `Originals`."""
+    destination_addr; `recipients` are those that no receipt has said not to have got it; `times` are its
+    schedule_delivery_time and validity_period as instants, b"" for one that is delivered at once; `stated` those that a
+    replacement has stated since; `place` is for `Originals`."""
 
-    def __init__(self, place: i64, system_id: str, address: bytes, more: i64, entry: i64) -> None:
+    def __init__(self, place: i64, system_id: str, address: bytes, more: i64, entry: i64, times: bytes) -> None:
         self.place = place
         self.system_id = system_id
         self.destination = bytes([more >> TON & 0xFF, more >> NPI & 0xFF]) + address
@@ -193,10 +205,31 @@ class Original:
         self.esm_class: i64 = more >> ESM_CLASS & 0xFF
         self.content: i64 = more >> CONTENT & 0xFF
         self.recipients: i64 = more >> RECIPIENTS & 0xFF
+        self.stated: i64 = more & (SCHEDULE_STATED | VALIDITY_STATED)
         self.entry = entry
+        self.times = times
+
+    def lend(self, s: Scan, length: i64) -> None:
+        """Let a scanned replace_sm have what it does not say itself: `destination` and `times` stand behind its
+        `length` octets. An empty time keeps the original's (SMPP 3.4 §4.10.1)."""
+        s.dest_ton = i64(self.destination[0])
+        s.dest_npi = i64(self.destination[1])
+        s.dest_start = length + 2
+        s.dest_end = s.end = length + len(self.destination)
+        s.data_coding = self.data_coding
+        s.assumed = self.content
+        if len(self.times) > 0:
+            if s.schedule_end == s.schedule_start:
+                s.schedule_start = s.end
+                s.schedule_end = s.end + _TIME
+            if s.validity_end == s.validity_start:
+                s.validity_start = s.end + _TIME
+                s.validity_end = s.end + 2 * _TIME
 
 
-NO_ORIGINAL: Final = Original(-1, "", b"", 0, 0)
+NO_ORIGINAL: Final = Original(-1, "", b"", 0, 0, b"")
+_TIME: Final = 16  # octets of a time (SMPP 3.4 §7.1.1)
+_TENTHS: Final = 10.0
 # The columns of a row: two numbers for the message_id, the digits, `more`, the entry.
 _COLUMNS: Final = 5
 _PLACES_A_ROW: Final = 4  # of the index: one message in some tens of thousands finds none free
@@ -213,6 +246,8 @@ class Originals:
         self._rows: vec[i64] = vec[i64]()
         self._owners: list[str] = []
         self.odd: dict[int, bytes] = {}
+        # Of each row two numbers, tenths of epoch seconds; empty until a message has times.
+        self._times: vec[i64] = vec[i64]()
         self._index: vec[i64] = vec[i64]()
         self._mask: i64 = 0
         self._indexed: i64 = 0
@@ -251,6 +286,22 @@ class Originals:
         rows[row + 3] = more
         rows[row + 4] = entry
         self._count += 1
+
+    def date(self, at: float, expires: float) -> None:
+        """The message that was added last will be delivered `at`, which is tried until it `expires`."""
+        if len(self._times) == 0:
+            self._times = vec[i64]([0] * int(2 * self._size))
+        place: i64 = (self._count - 1) & (self._size - 1)
+        self._times[2 * place] = int(at * _TENTHS)
+        self._times[2 * place + 1] = int(expires * _TENTHS)
+        row: i64 = place * _COLUMNS
+        self._rows[row + 3] = self._rows[row + 3] | TIMED
+
+    def restate(self, original: Original, stated: i64) -> None:
+        """A replacement that states these times is under way: whether they hold is the SMSC's to say. Who leaves one of
+        them empty afterwards would have it judged by what may hold no longer."""
+        row: i64 = original.place * _COLUMNS
+        self._rows[row + 3] = self._rows[row + 3] | stated
 
     def _index_all(self) -> None:
         """Let the index lead to what has come since the last time."""
@@ -300,7 +351,10 @@ class Originals:
         digits: i64 = self._rows[place * _COLUMNS + 2]
         more: i64 = self._rows[place * _COLUMNS + 3]
         address = self.odd.get(int(place), b"") if digits < 0 else f"{int(digits):0{int(more & 0xFF)}x}".encode()
-        return Original(place, self._owners[place], address, more, self._rows[place * _COLUMNS + 4])
+        times = b""
+        if more & TIMED != 0:
+            times = b"".join([absolute(float(self._times[2 * place + n]) / _TENTHS) for n in range(2)])
+        return Original(place, self._owners[place], address, more, self._rows[place * _COLUMNS + 4], times)
 
     def failed(self, original: Original) -> None:
         """One recipient less has got it."""
@@ -317,6 +371,16 @@ def rest(buf: bytes, start: i64, end: i64) -> i64:
         start += _WORD
         found = stirred(found, word(buf, start, end))
     return found | _HASHED
+
+
+def stated_times(s: Scan) -> i64:
+    """Which times a scanned replace_sm states."""
+    stated: i64 = 0
+    if s.schedule_end > s.schedule_start:
+        stated = SCHEDULE_STATED
+    if s.validity_end > s.validity_start:
+        stated |= VALIDITY_STATED
+    return stated
 
 
 def scattered(one: i64, other: i64) -> i64:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portguard.policy.desk import Message, MessageError
-from portguard.policy.schedule import delivery_time
+from portguard.policy.schedule import absolute, delivery_time
 from tests.policy.conftest import Office
 from tests.policy.folder import when
 from tests.policy.messages import CODE
@@ -38,6 +38,7 @@ NOW = when("2026-11-11T10:00")
     ],
 )
 def test_instants(field: bytes, local: str) -> None:
+    assert delivery_time(absolute(when(local)), NOW) == when(local)
     assert delivery_time(field, NOW) == when(local)
 
 

@@ -1,7 +1,10 @@
 """What becomes of messages: forwarded byte for byte, refused, tagged, discarded, replaced."""
 
 from collections.abc import Callable
+from datetime import datetime
 from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -226,6 +229,87 @@ def test_replace_sm_of_an_unknown_or_foreign_original_fails(stage: Stage, who: b
     other.esme(replace_sm(3, message_id=b"id-1", source_addr=PORT, short_message=SIGNED.encode("utf-16-be")))
     assert [pdu.command_status for pdu in other.to_esme] == [c.ESME_RREPLACEFAIL]
     assert other.to_smsc == []
+
+
+SALE = "【星辰商城】双十一全场五折，满300减50，优惠券限时抢购，退订回T"
+LATE, SOON = b"000000100000000R", b"000000010000000R"
+
+
+def replaced(seq: int, text: str = SALE, message_id: bytes = b"id-1", **times: Any) -> bytes:
+    return replace_sm(seq, message_id=message_id, source_addr=PORT, short_message=text.encode("utf-16-be"), **times)
+
+
+def open_for_two_hours(staged: Staged) -> Stage:
+    """Marketing may be sent for two hours from now."""
+    clock = [datetime.fromtimestamp(1_795_000_000 + more, ZoneInfo("Asia/Shanghai")) for more in (0, 7200)]
+    return staged(marketing_hours="-".join(f"{at:%H:%M}" for at in clock))
+
+
+@pytest.mark.parametrize(
+    ("original", "later", "stated", "passes"),
+    [
+        ({"schedule_delivery_time": LATE}, 0, {}, False),
+        ({"schedule_delivery_time": LATE, "validity_period": LATE}, 60, {}, False),
+        ({"schedule_delivery_time": LATE}, 0, {"schedule_delivery_time": SOON}, True),
+        ({"schedule_delivery_time": SOON}, 0, {"schedule_delivery_time": LATE}, False),
+        ({"schedule_delivery_time": SOON}, 60, {}, True),
+        ({"validity_period": LATE}, 60, {}, True),
+        ({}, 60, {}, True),
+    ],
+)
+def test_a_replacement_is_judged_for_when_its_original_will_be_delivered(
+    staged: Staged, original: dict[str, Any], later: int, stated: dict[str, Any], passes: bool
+) -> None:
+    """An empty time keeps the original's (SMPP 3.4 §4.10.1)."""
+    stage = open_for_two_hours(staged)
+    actor = stage.actor()
+    actor.esme(submit(2, **original))
+    actor.smsc(accepted(2, b"id-1"))
+    stage.later(later)
+    actor.raw_to_smsc(), actor.raw_to_esme()
+    actor.esme(replaced(3, **stated))
+    assert actor.raw_to_smsc() == (replaced(3, **stated) if passes else b"")
+    assert [pdu.command_status for pdu in actor.to_esme] == ([] if passes else [c.ESME_RREPLACEFAIL])
+    assert len(stage.relay.originals) == 1
+
+
+def test_a_replacement_may_be_tried_for_as_long_as_its_original(stage: Stage) -> None:
+    ends = datetime.fromtimestamp(stage.wall + 86_400, ZoneInfo("Asia/Shanghai"))
+    stage.swap({**TABLES, "ports": [{**TABLES["ports"][0], "valid_until": f"{ends:%Y-%m-%d}"}]})
+    actor = stage.actor()
+    long = b"000003000000000R"
+    actor.esme(submit(2), submit(3, validity_period=long))
+    assert [pdu.sequence_number for pdu in actor.to_esme] == [3], "the port ends before"
+    stage.swap(TABLES)
+    actor.esme(submit(4, validity_period=long))
+    actor.smsc(accepted(2, b"id-1"), accepted(4, b"id-2"))
+    stage.swap({**TABLES, "ports": [{**TABLES["ports"][0], "valid_until": f"{ends:%Y-%m-%d}"}]})
+    actor.raw_to_smsc(), actor.raw_to_esme()
+    actor.esme(replaced(5), replaced(6, message_id=b"id-2"), replaced(7, message_id=b"id-2", validity_period=SOON))
+    assert [pdu.sequence_number for pdu in actor.to_smsc] == [5, 7]
+    assert [pdu.sequence_number for pdu in actor.to_esme] == [6]
+
+
+def test_a_time_that_a_replacement_has_stated_is_not_guessed_at_afterwards(staged: Staged) -> None:
+    """Whether the SMSC has taken it over is not known yet when the next one comes."""
+    stage = open_for_two_hours(staged)
+    actor = stage.actor()
+    actor.esme(submit(2), submit(3))
+    actor.smsc(accepted(2, b"id-1"), accepted(3, b"id-2"))
+    actor.raw_to_smsc(), actor.raw_to_esme()
+    actor.esme(
+        replaced(4, schedule_delivery_time=LATE),  # refused, and changes nothing
+        replaced(5),
+        replaced(6, SIGNED, schedule_delivery_time=LATE),
+        replaced(7),
+        replaced(8, schedule_delivery_time=SOON),
+        replaced(9, SIGNED, b"id-2", validity_period=SOON),
+        replaced(10, SIGNED, b"id-2", schedule_delivery_time=SOON),
+    )
+    assert [pdu.sequence_number for pdu in actor.to_smsc] == [5, 6, 8, 9]
+    assert [(pdu.sequence_number, pdu.command_status) for pdu in actor.to_esme] == [
+        (4, c.ESME_RREPLACEFAIL), (7, c.ESME_RREPLACEFAIL), (10, c.ESME_RREPLACEFAIL),
+    ]
 
 
 def test_originals_are_bounded(staged: Staged) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from portguard.relay.outstanding import (
     RECIPIENTS,
     TON,
     USES,
+    VALIDITY_STATED,
     Originals,
     Pending,
     Rare,
@@ -177,6 +179,21 @@ def test_addresses_that_are_no_digits_are_forgotten_with_their_messages() -> Non
         originals.add("star", b"%d" % number, 0, len(b"%d" % number), -1, len(address), address, 0)
     assert originals.find(b"99").destination == b"\0\0+99"
     assert len(originals.odd) == len(originals) == 8
+
+
+def test_times_and_what_replacements_stated_are_forgotten_with_their_messages() -> None:
+    originals = Originals(8)
+    for number in range(100):
+        message_id = b"%d" % number
+        originals.add("star", message_id, 0, len(message_id), 0, 11, b"", 0)
+        if number % 3 == 0:
+            originals.date(1_795_000_000.25 + number, 1_795_086_400.0)
+            originals.restate(originals.find(message_id), VALIDITY_STATED)
+    for number in range(92, 100):
+        found = originals.find(b"%d" % number)
+        at = datetime.fromtimestamp(1_795_000_000 + number, UTC)
+        times = f"{at:%y%m%d%H%M%S}200+261119110640000+".encode()
+        assert (found.times, found.stated) == ((times, VALIDITY_STATED) if number % 3 == 0 else (b"", 0))
 
 
 @given(st.binary(min_size=8, max_size=8))
