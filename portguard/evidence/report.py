@@ -180,6 +180,11 @@ def slot_of(report: Report, at: float) -> float:
     return day.timestamp()
 
 
+def slot_name(report: Report, at: float) -> str:
+    """A slot as a person would say it."""
+    return f"{report.local(at):%Y-%m-%d}" if report.slot == DAY else f"{report.local(at):%m-%d %H:00}"
+
+
 def slot_length(since: float, until: float) -> int:
     """Hours or days?"""
     return HOUR if until - since <= _HOURLY else DAY

@@ -8,7 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from portguard.evidence import report_charts
-from portguard.evidence.report import DAY, DIMENSIONS, LINES, Numbers, Report
+from portguard.evidence.report import DAY, DIMENSIONS, LINES, Numbers, Report, slot_name
 
 TITLES: Final = {
     "enterprise": "Enterprises", "port": "Ports", "signature": "Signatures", "account": "Accounts",
@@ -59,11 +59,6 @@ def rate(numbers: Numbers) -> str:
     if found is None:
         return "–" if not numbers.complaints else "none delivered"
     return f"{found:,.2f}" if found else "–"
-
-
-def slot_name(report: Report, at: float) -> str:
-    """A slot as a person would say it."""
-    return f"{report.local(at):%Y-%m-%d}" if report.slot == DAY else f"{report.local(at):%m-%d %H:00}"
 
 
 def period(report: Report) -> str:

@@ -4,8 +4,7 @@ import csv
 from collections.abc import Iterator
 from typing import IO, Final
 
-from portguard.evidence.report import DIMENSIONS, Numbers, Report
-from portguard.evidence.report_page import slot_name
+from portguard.evidence.report import DIMENSIONS, Numbers, Report, slot_name
 
 COLUMNS: Final = (
     "table", "key", "title", "submitted", "hits", "tagged", "refused", "delivered", "complaints", "per_million",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -48,6 +50,21 @@ def test_page_and_sheet(config: Path, tmp_path: Path) -> None:
     assert page.read_text("utf-8").startswith("<!doctype html>")
     assert sheet.read_text("utf-8-sig").startswith("table,key,title")
     assert not list(tmp_path.glob(".*.new"))
+
+
+def test_a_sheet_needs_nothing_that_the_page_needs(config: Path, tmp_path: Path) -> None:
+    without = "import sys; sys.modules.update(dict.fromkeys(('jinja2', 'markupsafe', 'matplotlib'))); "
+    program = without + "from portguard.cli.root import portguard; portguard()"
+    sheet, page = tmp_path / "r.csv", tmp_path / "r.html"
+
+    def made(path: Path) -> subprocess.CompletedProcess[str]:
+        call = [sys.executable, "-c", program, "report", "-c", str(config), "-o", str(path)]
+        return subprocess.run(call, capture_output=True, text=True, check=False)
+
+    done = made(sheet)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\ntime," in sheet.read_text("utf-8-sig").replace("\r", "")
+    assert "the page needs matplotlib and Jinja2" in made(page).stderr
 
 
 def test_a_time_without_anything(config: Path, tmp_path: Path) -> None:
