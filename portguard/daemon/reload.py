@@ -82,7 +82,7 @@ class Reloader:
     async def rollback(self, name: str, why: str) -> Outcome:
         """Bring a revision that is kept back into service: the one before the present, or the one whose name begins
         with `name`. Never raises."""
-        return await self._outcome(why, self._back(name, why))
+        return await self._outcome(why, self._back(name, why), back=True)
 
     async def candidate(self) -> Built:
         """What a reload would take into service, built and not served. Raises BuildBroken, OSError."""
@@ -114,7 +114,7 @@ class Reloader:
 
     # ---- one attempt
 
-    async def _outcome(self, why: str, attempt: Awaitable[Outcome]) -> Outcome:
+    async def _outcome(self, why: str, attempt: Awaitable[Outcome], *, back: bool = False) -> Outcome:
         started, before = time.monotonic(), self.revision
         try:
             outcome = await attempt
@@ -128,7 +128,11 @@ class Reloader:
             log.exception("reload failed")
             outcome = Outcome("failed", errors=[f"{type(error).__name__}: {error}"])
         outcome = msgspec.structs.replace(outcome, revision=self.revision, seconds=round(time.monotonic() - started, 3))
-        self._note(outcome, why)
+        if back and outcome.result == "refused":
+            # Nothing is wrong with the registry folder: this is no reload that was refused.
+            log.warning("no rollback", extra={"why": why, "revision": self.revision, "reason": outcome.errors[0]})
+        else:
+            self._note(outcome, why)
         if outcome.result == "success":
             self.changed(before, why, outcome)
         return outcome
@@ -219,7 +223,10 @@ class Reloader:
             if revision == self.revision:
                 return Outcome("unchanged")
             content = await asyncio.to_thread(content_digest, self._settings.registry.path, self._state.digests)
-            image = self._opened(revision)
+            try:
+                image = self._opened(revision)
+            except ImageError as error:
+                return Outcome("refused", errors=[str(error)])
             counts = image.meta.counts
             await self._take(image, "", Rollback(revision, self.revision, content, time.time(), why))
             self._rollbacks += 1

@@ -114,6 +114,21 @@ async def test_by_name(node: Node) -> None:
 
 
 @pytest.mark.slow
+async def test_nowhere_to_go_back_to_is_no_reload_that_was_refused(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    (first,) = await node.revisions(1)
+    for name, said in (("", "no revision from before"), ("zz", "no revision 'zz' is kept")):
+        outcome = await node.reloader.rollback(name, "alice")
+        assert (outcome.result, outcome.revision) == ("refused", first)
+        assert outcome.errors[0].startswith(said)
+    assert node.reloader.results == {"success": 1, "refused": 0, "failed": 0}
+    assert node.reloader.latest is not None
+    assert node.reloader.latest.result == "success"
+    assert [(record.levelname, record.message) for record in caplog.records] == [("WARNING", "no rollback")] * 2
+
+
+@pytest.mark.slow
 async def test_it_ends_when_the_files_change(node: Node) -> None:
     first, _ = await node.revisions(2)
     await node.reloader.rollback("", "alice")
@@ -162,6 +177,7 @@ async def test_another_zones_revision_is_not_gone_back_to(node: Node) -> None:
     await node.reload("start")
     outcome = await node.reloader.rollback(first, "alice")
     assert outcome.errors == [f"revision {first} was built for another node.timezone or node.country"]
+    assert (node.reloader.results["refused"], node.reloader.results["failed"]) == (0, 0)
     assert node.reloader.revision not in (first, second)
 
 
