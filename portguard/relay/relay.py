@@ -358,7 +358,8 @@ class Relay(LongMessages):
             smsc = int(self.smsc_in[slot])
             if esme:
                 rows.append(("esme_in", name, esme))
-                rows.append(("smsc_out", name, esme - int(self.esme_cut[slot])))
+                # The slot of a bind is its command_id; it goes out on its own, when a link to an SMSC is up.
+                rows.append(("smsc_out", name, esme - int(self.esme_cut[slot]) + self.binds_sent.get(slot, 0)))
             if smsc:
                 rows.append(("smsc_in", name, smsc))
                 rows.append(("esme_out", name, smsc - int(self.smsc_cut[slot])))

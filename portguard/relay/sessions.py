@@ -49,6 +49,8 @@ class Sessions:
         self.dirty: list[Pair] = []
         self.bound: dict[str, dict[Pair, bool]] = {}
         self.bind_results: dict[int, int] = {}
+        # Binds sent to an SMSC by command_id: one more for each SMSC that is tried.
+        self.binds_sent: dict[int, int] = {}
         self.draining = False
         self.swept = -1.0
         self.serves: Callable[[str], bool] | None = None
@@ -79,6 +81,7 @@ class Sessions:
         pair.from_smsc.kept = 0
         if pair.state == BINDING:
             pair.to_smsc.append(pair.bind)
+            self.binds_sent[pair.bind_command] = self.binds_sent.get(pair.bind_command, 0) + 1
             self.touch(pair)
 
     def smsc_failed(self, pair: Pair, now: float) -> None:

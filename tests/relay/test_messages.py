@@ -462,4 +462,5 @@ def test_rows_for_telemetry(stage: Stage) -> None:
     assert rows["esme_in", "submit_sm"] == 2
     assert rows["smsc_out", "submit_sm"] == 1
     assert rows["smsc_in", "bind_transceiver_resp"] == 1
+    assert (rows["esme_in", "bind_transceiver"], rows["smsc_out", "bind_transceiver"]) == (1, 1)
     assert ("bound_trx", 1) in stage.relay.sessions()

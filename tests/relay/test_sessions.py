@@ -364,3 +364,19 @@ def test_what_comes_behind_the_last_word_is_not_heard(stage: Stage) -> None:
     actor.smsc(response(c.UNBIND, 0, 5), unbind(9), accepted(7))
     assert actor.pair.state == CLOSED
     assert [pdu.command_id for pdu in actor.to_esme] == [c.UNBIND_RESP]
+
+
+def test_a_bind_is_counted_where_it_goes_out(stage: Stage) -> None:
+    def counted() -> list[int]:
+        rows = {(leg, command): count for leg, command, count in stage.relay.pdus()}
+        return [rows[leg, "bind_transceiver"] for leg in ("esme_in", "smsc_out")]
+
+    refused, actor = stage.actor(bound=False), stage.actor(bound=False)
+    refused.esme(trx(system_id=b"nobody"))
+    actor.esme(trx())
+    assert counted() == [2, 0]
+    stage.relay.smsc_open(actor.pair, stage.now)
+    assert counted() == [2, 1]
+    stage.relay.smsc_lost(actor.pair, stage.now)
+    stage.relay.smsc_open(actor.pair, stage.now)
+    assert counted() == [2, 2]
