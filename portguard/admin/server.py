@@ -70,7 +70,7 @@ class Api:
         loop = asyncio.get_running_loop()
         self._tls = context is not None
         self._server = _Server(
-            self._handle, self._options.connections, request_factory=self._request, access_log=None,
+            self._handle, self._options.connections, self._malformed, request_factory=self._request, access_log=None,
             keepalive_timeout=self._options.timeout, lingering_time=1.0,
         )
         for sock in sockets:
@@ -124,6 +124,14 @@ class Api:
         except Exception:
             log.exception("a request failed", extra={"request": id, "operation": name})
             problem = Problem(500, "That failed", "the log of the proxy says why", remedy="look for the request's id")
+        return self._problem(problem, id, name, headers)
+
+    def _malformed(self, peer: str, why: str) -> web.Response:
+        """The answer to what is no HTTP. Anybody can send that: one line of the log, and only where all is wanted."""
+        log.debug("a malformed request", extra={"peer": peer, "reason": why})
+        return self._problem(Fault(400, f"that is no HTTP request: {why}").problem, secrets.token_hex(8), "", {})
+
+    def _problem(self, problem: Problem, id: str, name: str, headers: dict[str, str]) -> web.Response:
         body = msgspec.json.encode(msgspec.structs.replace(problem, instance=f"urn:portguard:request:{id}"))
         return self._response(problem.status, body, MEDIA_TYPE, id, name, headers)
 
@@ -247,15 +255,42 @@ class _Answer:
 
 
 class _Server(web.Server):
-    """Beyond `most` connections a further one is closed unanswered."""
+    """Beyond `most` connections a further one is closed unanswered; `malformed` answers what is no HTTP."""
 
-    def __init__(self, handler: Any, most: int, **how: Any) -> None:
-        super().__init__(handler, **how)
+    def __init__(self, handler: Any, most: int, malformed: Callable[[str, str], web.Response], **how: Any) -> None:
+        request_factory = how.pop("request_factory")
+        super().__init__(handler, request_factory=request_factory)
         self._most = most
+        self._malformed = malformed
+        self._how = how
 
     def protocol(self) -> asyncio.Protocol:
         """What serves a new connection."""
-        return self() if len(self.connections) < self._most else _Closing()
+        if len(self.connections) >= self._most:
+            return _Closing()
+        return _Connection(self, self._malformed, asyncio.get_running_loop(), **self._how)
+
+
+class _Connection(web.RequestHandler):
+    """A connection whose malformed requests are no errors of ours, and no tracebacks."""
+
+    def __init__(
+        self, server: web.Server, malformed: Callable[[str, str], web.Response], loop: asyncio.AbstractEventLoop,
+        **how: Any,
+    ) -> None:
+        super().__init__(server, loop=loop, **how)
+        self._malformed = malformed
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """The answer to what cannot be parsed or handled; the connection ends with it."""
+        if status != 400:
+            return super().handle_error(request, status, exc, message)
+        why = (message or "").partition("\n")[0].rstrip(": ")[:100]
+        response = self._malformed(request.remote or "", why or "it cannot be parsed")
+        response.force_close()
+        return response
 
 
 class _Closing(asyncio.Protocol):

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.client import RemoteDisconnected
+from http.client import HTTPResponse, RemoteDisconnected
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -55,6 +55,31 @@ def test_wrong_tokens_are_refused_counted_and_bounded(node: Node) -> None:
     assert refused(after, "token") - refused(before, "token") == 9
     assert "event=\"a wrong token\" peer=127.0.0.1 path=/v1/status" in node.said()
     assert "pg_wrong" not in node.said()
+
+
+@pytest.mark.parametrize("request_", [
+    "GET /v1/registry/search?signature=远山 HTTP/1.1\r\nHost: a\r\n\r\n".encode(),
+    b"\x16\x03\x01\x00\xa5\x01\0\0\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nno header\r\n\r\n",
+    b"POST /v1/reload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+])  # fmt: skip
+def test_what_is_no_http_is_answered_and_leaves_no_traceback(node: Node, request_: bytes) -> None:
+    before = node.said()
+    with socket.create_connection(("127.0.0.1", node.port), timeout=10) as link:
+        link.sendall(request_)
+        answer = HTTPResponse(link)
+        answer.begin()
+        status, headers, body = read(answer)
+        if status == 400:
+            assert link.recv(1) == b""
+    assert (status in (400, 401), headers["content-type"]) == (True, "application/problem+json")
+    assert body["instance"] == f"urn:portguard:request:{headers['x-request-id']}"
+    if status == 400:
+        assert body["detail"].startswith("that is no HTTP request: ")
+    node.ok("GET", "/v1/status")
+    said = node.said().removeprefix(before)
+    assert "Traceback" not in said
+    assert "level=error" not in said
 
 
 def refused(metrics: list[dict[str, Any]], reason: str) -> float:
