@@ -119,6 +119,7 @@ class Tokens:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._path.with_name(f".{self._path.name}.lock").open("w") as lock:
                 os.fchmod(lock.fileno(), 0o600)
+                self._hand_over(lock.fileno())
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 tokens = self._read() if self._path.exists() else []
                 yield tokens
@@ -133,11 +134,14 @@ class Tokens:
             file.write(msgspec.json.format(msgspec.json.encode(tokens)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-            if os.geteuid() == 0:
-                # Made by root for the daemon's user, who has to be able to read it.
-                owner = (self._path if self._path.exists() else self._path.parent).stat()
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            self._hand_over(file.fileno())
         beside.replace(self._path)
+
+    def _hand_over(self, descriptor: int) -> None:
+        """What root makes is for the daemon's user, who has to be able to open it."""
+        if os.geteuid() == 0:
+            owner = (self._path if self._path.exists() else self._path.parent).stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _hash(token: str) -> str:

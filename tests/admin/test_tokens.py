@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 from pathlib import Path
@@ -86,6 +87,19 @@ def test_a_damaged_file_lets_nobody_in(path: Path, content: str) -> None:
     with pytest.raises(TokensError):
         tokens.add("a", "admin")
     assert path.read_bytes() == content.encode("latin-1")
+
+
+def test_root_leaves_nothing_that_the_daemon_cannot_open(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, tuple[int, int]] = {}
+
+    def fchown(descriptor: int, uid: int, gid: int) -> None:
+        given[Path(f"/proc/self/fd/{descriptor}").readlink().name] = uid, gid
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", fchown)
+    Tokens(path).add("a", "reader")
+    owner = path.parent.stat()
+    assert given == dict.fromkeys((".tokens.json.lock", ".tokens.json.new"), (owner.st_uid, owner.st_gid))
 
 
 def test_two_who_add_at_once_both_stand(path: Path) -> None:
