@@ -79,6 +79,11 @@ def import_(config: Path, chosen: str | None, as_json: bool, source: str) -> Non
         except ConsentError as error:
             _name_problems(running)
             raise click.ClickException(str(error)) from None
+        except KeyboardInterrupt:
+            found = running.result
+            of = f" of {found.sound:,}" if found.sound else ""
+            click.echo(f"interrupted: {found.written:,}{of} rows are taken; import again for the others", err=True)
+            raise
     _name_problems(running)
     if as_json:
         fields = {"rows": result.sound, "bad": result.bad, "changed": result.changed, "unstated": result.unstated}

@@ -3,7 +3,6 @@
 Every command only reads. Nothing here needs the daemon; what it is writing at the moment is left for the next time.
 """
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from rich.table import Table
 
 from portguard.cli.printable import printable
 from portguard.cli.settings import config_option, load_settings, moment
+from portguard.cli.whole import whole
 from portguard.evidence.checks import ANOTHER_KEY, Verdict
 from portguard.evidence.export import FORMATS, JSONL, NoParquet, export, format_of, sink
 from portguard.evidence.keys import KEY, KeyMissing, Keys, load
@@ -271,18 +271,10 @@ def _warn_of_damage(damaged: int) -> None:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name only when it is complete."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """A file that takes its name only when it is complete, and that nobody else reads."""
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with whole(path, 0o600) as stream:
+            yield stream
     except OSError as error:
         raise click.ClickException(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from None
 

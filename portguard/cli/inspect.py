@@ -5,6 +5,7 @@ on, and the exit code tells.
 """
 
 import gc
+import io
 import os
 import sys
 import time
@@ -37,6 +38,7 @@ from portguard.cli.rows import (
     sniff,
 )
 from portguard.cli.settings import at_option, config_option, load_settings, moment
+from portguard.cli.whole import replaceable, whole
 from portguard.policy.desk import Desk, Message, MessageError
 
 COLUMNS: Final = ("action", "rule", "code", "signature", "category", "industry", "revision")
@@ -142,7 +144,7 @@ def inspect(config: Path, at_text: str | None, chosen: str | None, output: Path 
     action, rule, code, signature, category, industry and revision.
 
     A row's own time is when it arrived, so that the account's rate counts; daily caps always count. Exits 1 when a row
-    could not be judged; such rows are named on stderr and left out.
+    could not be judged; such rows are named on stderr and left out. The output takes its name when it is complete.
     """
     settings = load_settings(config)
     at = at_option(at_text, settings, time.time())
@@ -157,7 +159,7 @@ def inspect(config: Path, at_text: str | None, chosen: str | None, output: Path 
             # What is loaded by now lives to the end: the collector need not look at it every few thousand rows.
             gc.freeze()
             opened.callback(gc.unfreeze)
-            with _progress(source, size) as shown:
+            with _interruptible(inspection, source, output), _progress(source, size) as shown:
                 _inspect_all(reader, writer, inspection, shown)
     except Unreadable as error:
         click.echo(f"{source}:{error.row}: {error}", err=True)
@@ -231,10 +233,24 @@ def _writer(output: Path | None, reader: Reader, opened: ExitStack) -> Writer:
     if output is None:
         opened.callback(sys.stdout.buffer.flush)
         return JsonlWriter(sys.stdout.buffer)
+    stream = opened.enter_context(whole(output))
     if output.suffix.lower() != ".csv":
-        return JsonlWriter(opened.enter_context(output.open("wb")))
-    file: IO[str] = opened.enter_context(output.open("w", encoding="utf-8", newline=""))
+        return JsonlWriter(stream)
+    file = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+    opened.callback(file.detach)
     return CsvWriter(file, reader.header if isinstance(reader, CsvReader) else [], COLUMNS)
+
+
+@contextmanager
+def _interruptible(inspection: Inspection, source: str, output: Path | None) -> Iterator[None]:
+    """Says what became of the output's file when somebody interrupts it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if output is not None and replaceable(output):
+            rows = inspection.actions.total() + inspection.bad
+            click.echo(f"{source}: interrupted after {rows:,} rows; nothing is written to {output}", err=True)
+        raise
 
 
 @contextmanager

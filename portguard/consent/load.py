@@ -51,13 +51,15 @@ class Silence:
 
 
 class Result:
-    """What became of a file: rows that were `sound` or `bad`, pairs that `changed`, grants without a source."""
+    """What became of a file: rows that were `sound` or `bad`, how many are `written`, pairs that `changed`, grants
+    without a source."""
 
     def __init__(self) -> None:
         self.sound = 0
         self.bad = 0
         self.changed = 0
         self.unstated = 0
+        self.written = 0
 
 
 class Import:
@@ -123,7 +125,7 @@ class Import:
 
     def _write(self, spool: Spool, progress: Progress) -> None:
         names, attributes = list(self._enterprises), list(self._attributes)
-        rows, done = spool.sorted(), 0
+        rows, result = spool.sorted(), self.result
         unpack = _ROW.unpack
         while batch := list(islice(rows, _COMMIT)):
             entries = [
@@ -131,12 +133,12 @@ class Import:
                 for name, subscriber, _, attribute, at, expires, proof in map(unpack, batch)
             ]
             try:
-                self.result.changed += commit(self._store, entries)
+                result.changed += commit(self._store, entries)
             except ConsentError as error:
-                raise ConsentError(f"{error}; {done:,} of {spool.count:,} rows are on file, import again for the "
-                                   "others") from None  # fmt: skip
-            done += len(batch)
-            progress.written(done, spool.count)
+                raise ConsentError(f"{error}; {result.written:,} of {spool.count:,} rows are on file, import again for "
+                                   "the others") from None  # fmt: skip
+            result.written += len(batch)
+            progress.written(result.written, spool.count)
 
 
 def _place(stream: BinaryIO) -> int:

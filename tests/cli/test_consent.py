@@ -8,8 +8,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from portguard.cli.root import portguard
+from portguard.consent import load
+from portguard.consent.edit import Entry
 from portguard.consent.ledger import Ledger
+from portguard.consent.store import Store
 from portguard.policy.ledger import COUNTS, REVOKED
 from tests.cli.table import node
 from tests.cli.test_root import COMMAND, ENVIRONMENT, process
@@ -143,3 +148,22 @@ def test_what_cannot_be_done(config: Path, tmp_path: Path) -> None:
 def test_without_a_section_there_is_no_ledger(tmp_path: Path) -> None:
     done = run(node(tmp_path, {}), "check", "brand", "13900000001")
     assert (done.returncode, "consent: is missing" in done.stderr) == (1, True)
+
+
+def test_an_interrupted_import_says_how_far_it_came(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, commits = load.commit, []
+
+    def interrupted(store: Store, entries: list[Entry]) -> int:
+        commits.append(len(entries))
+        if len(commits) > 1:
+            raise KeyboardInterrupt
+        return commit(store, entries)
+
+    monkeypatch.setattr(load, "_COMMIT", 2)
+    monkeypatch.setattr(load, "commit", interrupted)
+    rows = "".join(f"brand,1390000000{digit},2026-01-01T08:00:00,opt-in,,,\n" for digit in range(5))
+    result = CliRunner().invoke(portguard, ["consent", "import", "-c", str(config), file(tmp_path, HEAD + rows)])
+    assert result.exit_code != 0
+    assert "interrupted: 2 of 5 rows are taken; import again for the others\n" in result.stderr

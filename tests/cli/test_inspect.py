@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import stat
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from portguard.cli.inspect import Inspection
 from portguard.cli.root import portguard
+from portguard.cli.rows import RawRow
 from tests.cli.table import node, read_jsonl, write_csv, write_jsonl
 from tests.policy.messages import CODE
 from tests.policy.registry import AT, TABLES
@@ -267,6 +270,36 @@ def test_a_full_disk_is_said_plainly(config: Path, tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "in.jsonl", [GOOD] * 200)
     result = inspect(config, source, "-o", "/dev/full")
     assert (result.exit_code, result.stderr) == (1, "Error: /dev/full: No space left on device\n")
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv"])
+@pytest.mark.parametrize("before", [None, "from before"])
+def test_an_interrupt_leaves_no_half_of_a_file(
+    config: Path, tmp_path: Path, name: str, before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge, seen = Inspection.judged, []
+
+    def judged(self: Inspection, number: int, raw: RawRow, from_csv: bool) -> RawRow | None:
+        seen.append(number)
+        if len(seen) > 2:
+            raise KeyboardInterrupt
+        return judge(self, number, raw, from_csv)
+
+    monkeypatch.setattr(Inspection, "judged", judged)
+    source, folder = write_jsonl(tmp_path / "in.jsonl", [GOOD] * 9), tmp_path / "out"
+    folder.mkdir()
+    out = folder / name
+    if before is not None:
+        out.write_text(before)
+    result = inspect(config, source, "-o", out)
+    assert result.exit_code != 0
+    assert f"{source}: interrupted after 2 rows; nothing is written to {out}\n" in result.stderr
+    assert [path.read_text() for path in folder.iterdir()] == ([] if before is None else [before])
+    monkeypatch.undo()
+    out.unlink(missing_ok=True)
+    out.touch(mode=0o640)
+    assert inspect(config, source, "-o", out).exit_code == 0
+    assert [(path, stat.S_IMODE(path.stat().st_mode)) for path in folder.iterdir()] == [(out, 0o640)]
 
 
 def test_a_broken_registry_is_told_as_check_tells_it(config: Path, tmp_path: Path) -> None:
