@@ -1,6 +1,7 @@
 """The unit: accepted by systemd, hardened, and in step with what the daemon needs."""
 
 import configparser
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -37,6 +38,16 @@ def test_systemd_accepts_it(unit: Path) -> None:
 
 def test_it_is_hardened(unit: Path) -> None:
     analyze("security", "--offline=true", f"--threshold={WORST_EXPOSURE}", str(unit))
+
+
+def test_it_is_what_the_readme_makes() -> None:
+    text, readme = UNIT.read_text(encoding="utf-8"), UNIT.parents[1].joinpath("README.md").read_text(encoding="utf-8")
+    assert "Documentation=file:" not in text  # no wheel installs one
+    mode = re.search(r"install -d -m (\d+) -g portguard /etc/portguard ", readme)
+    assert mode is not None
+    assert f"ConfigurationDirectoryMode={mode[1]}\n" in text
+    # Below ProtectSystem=strict, both say what is written and where.
+    assert all("ReadWritePaths=/etc/portguard/registry" in said for said in (text, readme))
 
 
 def test_it_speaks_to_the_command_line_that_there_is() -> None:
