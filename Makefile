@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test quick test-compiled lint bench evaluate wheel trained clean
 
 help:
-	@echo 'make demo           the whole thing in a minute, on this machine'
+	@echo 'make demo           the whole thing at work on this machine: half a minute, one or two the first time'
 	@echo 'make test           all tests, interpreted'
 	@echo 'make quick          the tests without end-to-end and slow ones, property tests with fewer examples'
 	@echo 'make test-compiled  all tests against an installed, compiled wheel'
