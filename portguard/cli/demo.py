@@ -49,10 +49,16 @@ NEXT: Final = (
     "deploy/                                           systemd, Prometheus and Grafana",
 )
 
+_NO_SAMPLE: Final = (
+    "the demo plays the sample in config/ of a clone, which no wheel has: "
+    "run it in a clone's folder, or say --config DIR"
+)
+
 
 @click.command()
-@click.option("--config", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Folder with portguard.toml and registry/; default: the sample in config/.")
+@click.option("--config", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+              help="Folder with portguard.toml and registry/; default: config/ of a clone, the one of this "
+                   "portguard or the current folder.")
 @click.option("--keep", is_flag=True, help="Keep the demo's folder: settings, registry and log.")
 @click.option("--pause", type=click.FloatRange(min=0), default=PAUSE, show_default=True,
               help="Seconds between two messages of one account.")
@@ -64,7 +70,7 @@ def demo(config: Path | None, keep: bool, pause: float) -> None:
     console = Console()
     config = config or find_config()
     if config is None:
-        raise click.ClickException("no config/portguard.toml beside the package or here; say --config FOLDER")
+        raise click.ClickException(_NO_SAMPLE)
     try:
         import smpplib  # noqa: F401
     except ImportError:

@@ -9,8 +9,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from portguard.cli import demo_stage
+from portguard.cli.demo import demo
 from portguard.cli.demo_stage import Samples, toml
 from portguard.cli.demo_view import Happening, LiveView, PlainView, Tally, masked, metric_lines
 
@@ -96,6 +99,15 @@ def test_a_daemon_that_cannot_start_is_quoted(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "portguard ended with exit code 1" in said and "ports.csv: there is no such file" in said
     assert "Traceback" not in said and list(tmp_path.iterdir()) == [config]
+
+
+def test_without_a_clone_it_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_stage, "__file__", str(tmp_path / "lib" / "portguard" / "cli" / "demo_stage.py"))
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(demo, [])
+    assert result.exit_code == 1
+    assert "config/ of a clone" in result.stderr
+    assert "--config DIR" in result.stderr
 
 
 def test_settings_survive_being_written() -> None:
