@@ -6,6 +6,7 @@ from datetime import datetime
 from portguard.policy.desk import Desk, Message, Outcome
 from portguard.policy.explain import Trace, trace
 from portguard.sms.category import name as category_name
+from portguard.sms.template import template_of
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ def examine(desk: Desk, message: Message) -> Explanation:
             for word, category, industry, weight, counted in engine.lexicon.explain(raw)
         ]
         templates = engine.grant.templates
-        fitting = templates.match(raw.decode("utf-16-be", "replace")) if templates is not None else None
+        fitting = template_of(templates, raw, engine.lexicon) if templates is not None else None
         template = fitting.id if fitting is not None else ""
     record = revision.image.account(message.account)
     return Explanation(

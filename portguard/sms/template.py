@@ -9,6 +9,7 @@ variables are followed at once, as a set of positions, so no text makes it try t
 """
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -132,18 +133,21 @@ class Templates:
         self.digit_free = not any(digit in literals for digit in "0123456789")
 
     def match(self, text: str) -> Template | None:
-        """The first template that `text`, a whole message, fits; None when none does or the text is over-long.
+        """The first template that `text`, a whole message, fits; None when none does or the text is over-long."""
+        return next(self.fitting(text), None)
+
+    def fitting(self, text: str) -> Iterator[Template]:
+        """All templates that `text` fits, in order; none when it is over-long.
 
         The cost follows the length of the text, not the number of templates.
         """
         if len(text) > TEXT_LIMIT:
-            return None
+            return
         message = Message(_plain(layout(text)))
         for number in self._index.candidates(_octets(message.plain))[:TRIED_LIMIT]:
             template = self._templates[number]
             if template.fits(message):
-                return template
-        return None
+                yield template
 
 
 class Message:
@@ -253,15 +257,18 @@ def _after(literal: str, plain: str, positions: int) -> int:
     return (found & positions) << len(literal)
 
 
-def content_of(templates: Templates, raw: bytes, lexicon: Lexicon) -> int:
-    """category * 16 + industry of the template that fits the UTF-16BE text, -1 when none does: nor does one that fits
-    with variables that hold an offer, by the words of the `lexicon`, unless it is one for offers."""
+def template_of(templates: Templates, raw: bytes, lexicon: Lexicon) -> Template | None:
+    """The first template that fits the UTF-16BE text. One whose variables hold an offer, by the words of the `lexicon`,
+    is passed by, unless it is one for offers."""
     text = raw.decode("utf-16-be", "replace")
-    found = templates.match(text)
-    if found is None:
-        return -1
-    if found.category != MARKETING:
-        filled = "，".join(found.filled(text)).encode("utf-16-be", "replace")
-        if lexicon.classify(filled) >> 4 == MARKETING:
-            return -1
-    return found.category * INDUSTRIES + found.industry
+    for found in templates.fitting(text):
+        filled = "，".join(found.filled(text)) if found.category != MARKETING else ""
+        if lexicon.classify(filled.encode("utf-16-be", "replace")) >> 4 != MARKETING:
+            return found
+    return None
+
+
+def content_of(templates: Templates, raw: bytes, lexicon: Lexicon) -> int:
+    """category * 16 + industry of that template, -1 where there is none."""
+    found = template_of(templates, raw, lexicon)
+    return -1 if found is None else found.category * INDUSTRIES + found.industry

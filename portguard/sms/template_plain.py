@@ -52,20 +52,26 @@ class PlainTemplates:
         self._units = units
         self._odd = odd
         self._writer = BytesWriter()
+        # Of the text that was looked at last: how it reads, which templates may fit it, and how many have been tried.
+        self._text = b""
+        self._candidates: list[int] = []
+        self._tried: i64 = 0
         variables = max([len(template.limits) for template in templates], default=0)
         self._spans: vec[i64] = vec[i64]([0] * (2 * variables))
 
     def content(self, raw: bytes, lexicon: Lexicon) -> i64:
-        """category * 16 + industry of the template that fits; UNFIT, also where variables hold an offer in a template
-        that is for none; UNSURE."""
-        found = self.find(raw)
-        if found < 0:
-            return found
-        template = self._templates[found]
-        variables: i64 = len(template.limits)
-        if template.content >> 4 == MARKETING or variables == 0:
-            return template.content
-        return UNFIT if lexicon.classify(self.filled(variables)) >> 4 == MARKETING else template.content
+        """category * 16 + industry of the first template that fits, passing by one for no offers whose variables hold
+        one; UNFIT; UNSURE."""
+        number = self.find(raw)
+        while number >= 0:
+            template = self._templates[number]
+            variables: i64 = len(template.limits)
+            if template.content >> 4 == MARKETING or variables == 0:
+                return template.content
+            if lexicon.classify(self.filled(variables)) >> 4 != MARKETING:
+                return template.content
+            number = self._next()
+        return number
 
     def find(self, raw: bytes) -> i64:
         """The number of the first template that `raw` fits, UNFIT or UNSURE."""
@@ -86,16 +92,24 @@ class PlainTemplates:
         if not self._is_plain(raw, start, end):
             return UNSURE
         self._write(raw, middle, end)
-        plain = w.getvalue()
-        for number in self._index.candidates(plain)[:TRIED_LIMIT]:
-            fits = self._fits(self._templates[number], plain)
+        self._text = w.getvalue()
+        self._candidates = self._index.candidates(self._text)[:TRIED_LIMIT]
+        self._tried = 0
+        return self._next()
+
+    def _next(self) -> i64:
+        """The next template that the text fits, UNFIT or UNSURE."""
+        while self._tried < len(self._candidates):
+            number: i64 = self._candidates[self._tried]
+            self._tried += 1
+            fits = self._fits(self._templates[number], self._text)
             if fits != UNFIT:
                 return number if fits == 0 else UNSURE
         return UNFIT
 
     def filled(self, variables: i64) -> bytes:
         """What stands for so many variables in the text that was found to fit last, commas between."""
-        plain = self._writer.getvalue()
+        plain = self._text
         w = BytesWriter()
         place: i64 = 0
         while place < variables:

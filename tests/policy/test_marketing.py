@@ -210,6 +210,23 @@ def test_a_template_that_speaks_of_an_offer_itself_fits(office: Office) -> None:
     assert desk.engine.category == NOTIFICATION
 
 
+@pytest.mark.parametrize("ids", ["n", "s", "ns", "sn", "nns"])
+@pytest.mark.parametrize("reader", ["张伟", "张伟\u3000", "🎉张伟"])
+def test_an_offer_that_another_template_would_hold_goes_on_to_its_own(office: Office, ids: str, reader: str) -> None:
+    base = {"signature": "星辰商城", "enterprise": "mall"}
+    kinds = {
+        "n": {**base, "category": "notification", "text": "尊敬的{name}，{content:200}"},
+        "s": {**base, "category": "marketing/retail",
+              "text": "尊敬的{name}，全场五折，满{a}减{b}，优惠券限时抢购，退订回T"},
+    }  # fmt: skip
+    rows = [{"id": f"{number}", **kinds[one]} for number, one in enumerate(ids)]
+    desk = office.desk({**TEMPLATED, "templates": rows})
+    message = f"【星辰商城】尊敬的{reader}，全场五折，满300减50，优惠券限时抢购，退订回T"
+    assert judge(desk, message) == ("allow", 0)
+    assert desk.engine.fitting == ("s" in ids)
+    assert judge(desk, f"【星辰商城】尊敬的{reader}，您的包裹已到驿站") == ("allow", 0)
+
+
 # ---- frequency
 
 LIMITS = {"verification": {"minute": 1, "hour": 3, "day": 4}}

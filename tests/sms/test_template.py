@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portguard.sms.category import NOTIFICATION, VERIFICATION
-from portguard.sms.template import Template, Templates, variable_error
+from portguard.sms.category import MARKETING, NOTIFICATION, VERIFICATION, load_default
+from portguard.sms.lexicon import Lexicon
+from portguard.sms.template import Template, Templates, content_of, variable_error
 from portguard.sms.template_index import Index
 from portguard.sms.template_plain import TRIED_LIMIT, UNFIT, UNSURE
 
@@ -236,6 +237,23 @@ def test_the_short_way_says_what_the_long_one_says(
     if found >= 0 and templates[found].variables:
         filled = together.plain.filled(len(templates[found].variables)).decode("utf-16-be")
         assert filled == "，".join(templates[found].filled(text))
+
+
+LEXICON = Lexicon(load_default())
+OFFER = "全场五折满300减50优惠券限时抢购"
+HOLDING = st.sampled_from(
+    ["{a}，{b:200}", "您好{a}", "{a}您好{b:60}", f"您好，{OFFER}", f"{{a}}，{OFFER}", "{a:link}，{b}"]
+)
+
+
+@given(
+    st.lists(st.tuples(HOLDING, st.sampled_from([VERIFICATION, NOTIFICATION, MARKETING])), max_size=8),
+    st.lists(st.sampled_from(["您好", "，", OFFER, "王女士", "1234", " ", "🎉", "a.cn"]), max_size=6).map("".join),
+)
+def test_the_short_way_passes_by_the_same_offers(written: list[tuple[str, int]], text: str) -> None:
+    together = Templates([Template(str(at), kind, 0, one) for at, (one, kind) in enumerate(written)])
+    raw = f"【青禾】{text}".encode("utf-16-be")
+    assert together.plain.content(raw, LEXICON) in (UNSURE, content_of(together, raw, LEXICON))
 
 
 @pytest.mark.parametrize(
