@@ -16,18 +16,23 @@ _ENDS_OVERRIDE: Final = frozenset("\u202c\u202d\u202a\u202b\u2029\n")
 # Brackets that quote a word within a sentence as often as they stand around a signature.
 _QUOTES: Final = "「」『』﹁﹂﹃﹄｢｣⸢⸣⸤⸥"
 _ORDINARY: Final = frozenset("，。！？；：、,!?;:…'\"“”‘’《》-—–_/#@&%$￥¥^`")
+# Emoji, and what is drawn like one, that folds into letters; the radicals are drawn like hanzi.
+_FLAGS: Final = range(0x1F1E6, 0x1F200)
+_INFORMATION: Final = 0x2139
+_RADICALS: Final = range(0x2E80, 0x2FE0)
 # o and c: brackets; q and k: those that quote; x: nothing to be seen; s: white space; p: ordinary punctuation; y: other
-# symbols, emoji among them; d: dots; a: letters, digits and hanzi.
+# symbols, emoji among them; d: dots; a: letters, digits and hanzi; e: a letter or digit in a circle or a square, which
+# is an ornament or part of a name.
 _SWAPPED: Final = str.maketrans("ocqk", "cokq")
 
 # Up to 64 characters between brackets, not counting what cannot be seen: what is on file is far shorter.
 _INSIDE: Final = "((?:x*[^xck]){0,64}x*)"
 _INSIDE_TURNED: Final = "((?:x*[^xoq]){0,64}x*)"
-_HEAD: Final = re.compile(f"(?:x*[spydck]){{0,24}}x*[oq]{_INSIDE}[ck]")
-_BETWEEN_SYMBOLS: Final = re.compile("(?:x*[spydckoq]){0,23}x*y[xs]*(a[axsd]{0,64}?)[xs]*y")
-_HALF: Final = re.compile("(?:x*[spyd]){0,24}x*(a[axsd]{1,40})c")
+_HEAD: Final = re.compile(f"(?:x*[spydcke]){{0,24}}x*[oq]{_INSIDE}[ck]")
+_BETWEEN_SYMBOLS: Final = re.compile("(?:x*[spydckoqe]){0,23}?x*y[xs]*([ae][aexsd]{0,64}?)[xs]*y")
+_HALF: Final = re.compile("(?:x*[spyd]){0,24}x*([ae][aexsd]{1,40})c")
 _TAIL: Final = re.compile(f"[xs]*[ck]{_INSIDE_TURNED}[oq]")
-_BEHIND: Final = re.compile(f"(?:x*[spyd]){{0,8}}x*o{_INSIDE}c")
+_BEHIND: Final = re.compile(f"(?:x*[spyde]){{0,8}}x*o{_INSIDE}c")
 _BEFORE: Final = re.compile(f"[xs]*c{_INSIDE_TURNED}o")
 # No signature right behind another one reaches further, but for what cannot be seen.
 FAR_BEHIND: Final = 128
@@ -63,10 +68,17 @@ def _kind(character: str) -> str:
     if into.isspace():
         return "s"
     if into[0].isalnum() or category[0] == "M":
-        return "a"
+        return _of_letters(ord(character), into, category)
     if into == "." and category != "So":
         return "d"
     return "p" if character in _ORDINARY or into in _ORDINARY else "y"
+
+
+def _of_letters(code: int, into: str, category: str) -> str:
+    """The kind of what folds into letters, but may be drawn as a symbol, like ㊙ and №."""
+    if (category not in ("So", "No") or code in _RADICALS) and code != _INFORMATION:
+        return "a"
+    return "e" if len(into) == 1 and into.isascii() and code not in _FLAGS else "y"
 
 
 def in_sight(text: str) -> str:

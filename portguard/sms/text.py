@@ -25,6 +25,9 @@ BOM: Final = 0xFEFF
 SWAPPED_BOM: Final = 0xFFFE
 WIDE_CLOSE: Final = 0xFF3D
 _OVERRIDE: Final = 0x202E
+# Kinds of `sight`: y and e.
+SYMBOL: Final = 0x79
+EMBLEM: Final = 0x65
 # Of four units at once: five bits of each, those of a surrogate, and one. A number of more than 62 bits would be an
 # object to compiled code.
 _FIVES: Final = 0x001F001F001F001F
@@ -137,7 +140,8 @@ class Text:
             self._look_behind(body, end)
         else:
             kind: i64 = i64(read_i16_be(self._words, unit * 2)) & 0xFFFF
-            if kind <= BREAK or kind == ELSEWHERE or self._half_bracketed(begin, end):
+            ornament = kind <= BREAK or kind == ELSEWHERE or self._is_symbol(unit)
+            if ornament or self._half_bracketed(begin, end):
                 body = self._look_at_head(begin, end)
             if self.has_tail:
                 self._look_before(body, self.tail_start)
@@ -200,12 +204,23 @@ class Text:
             begin += 2
             if unit & 0xF800 == 0xD800 or unit == _OVERRIDE:
                 return ""
-            kind: i64 = i64(self._kinds[unit])
-            if kind == 0:
-                kind = ord(sight.kind(int(unit)))
-                self._kinds[unit] = u8(kind)
-            found.append(u8(kind))
+            found.append(u8(self._kind(unit)))
         return found.getvalue().decode("latin-1")
+
+    def _kind(self, unit: i64) -> i64:
+        """The kind of a unit that is a character."""
+        kind: i64 = i64(self._kinds[unit])
+        if kind == 0:
+            kind = ord(sight.kind(int(unit)))
+            self._kinds[unit] = u8(kind)
+        return kind
+
+    def _is_symbol(self, unit: i64) -> bool:
+        """Is what folds into a letter drawn as a symbol?"""
+        if is_common(unit):
+            return False
+        kind = self._kind(unit)
+        return kind == SYMBOL or kind == EMBLEM
 
     def _between(self, begin: i64, start: i64, stop: i64) -> str:
         """The units from `start` to `stop` behind `begin`, of which none is half a character."""
@@ -244,7 +259,7 @@ class Text:
         while position < end:
             unit: i64 = i64(read_i16_be(raw, position)) & 0xFFFF
             kind: i64 = i64(read_i16_be(self._words, unit * 2)) & 0xFFFF
-            if kind > BREAK and kind != ELSEWHERE:
+            if kind > BREAK and kind != ELSEWHERE and not self._is_symbol(unit):
                 return
             if i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF == OPEN:
                 self.closer = True

@@ -1,5 +1,6 @@
 """The two ends of a text: brackets as written, and brackets as a reader sees them."""
 
+import unicodedata
 from typing import NamedTuple
 
 import pytest
@@ -163,8 +164,46 @@ def test_another_signature_right_beside_one(text: str, beside: str) -> None:
     assert found.beside == beside
 
 
+EMBLEMS = [
+    character
+    for character in map(chr, range(0x20000))
+    if unicodedata.category(character) in ("So", "No") and canonical(character)[:1].isalnum()
+    and not "\u2e80" <= character <= "\u2fdf"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ornament", ["㊙️", "🇨🇳", "™ ", "ℹ️", "①②", "★Ⓜ️", *"㊙Ⓜ🅰🆎🈹🉐㊗™ℹ㊣№㎡①½"])
+def test_a_symbol_that_folds_into_a_letter_is_an_ornament(ornament: str) -> None:
+    assert ends(f"{ornament}【青禾】您好【飞燕】") == Ends(tail="飞燕", seen_head="青禾")
+    assert ends(f"{ornament}〖青禾〗您好【飞燕】") == Ends(tail="飞燕", seen_head="青禾")
+    found = Text()
+    found.load(f"【青禾】{ornament}【飞燕】您好".encode("utf-16-be"), False)
+    assert found.beside == "飞燕"
+
+
+def test_all_such_symbols_are() -> None:
+    assert len(EMBLEMS) > 500
+    assert [one for one in EMBLEMS if ends(f"{one}〖青禾〗您好") != Ends(seen_head="青禾")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("★ⒶⒸⓂⒺ★您好", Ends(seen_head="ⒶⒸⓂⒺ")),
+        ("Ⓐcme】您好", Ends(seen_head="Ⓐcme")),
+        ("★海棠⽀付★您好", Ends(seen_head="海棠⽀付")),
+        ("㊙★青禾★您好", Ends(seen_head="青禾")),
+        ("㊙青禾㊙您好", Ends(seen_head="青禾")),
+        ("①登录【青禾】查看", Ends()),
+        ("⻛【青禾】您好", Ends()),
+    ],
+)
+def test_letters_in_circles_and_radicals_are_letters_too(text: str, expected: Ends) -> None:
+    assert ends(text) == expected
+
+
 SCRAPS = ("【", "】", "[", "]", "〔", "〕", "「", "」", "飞燕", "a1", "，", "★", "🎉", "\u200b", "\u202e", " ",
-          "飞" * 70)
+          "㊙", "Ⓜ", "🇨🇳", "№", "飞" * 70)
 
 
 @given(st.lists(st.sampled_from(SCRAPS), max_size=12).map("".join))
