@@ -25,17 +25,17 @@ _RADICALS: Final = range(0x2E80, 0x2FE0)
 # is an ornament or part of a name.
 _SWAPPED: Final = str.maketrans("ocqk", "cokq")
 
-# Up to 64 characters between brackets, not counting what cannot be seen: what is on file is far shorter.
-_INSIDE: Final = "((?:x*[^xck]){0,64}x*)"
-_INSIDE_TURNED: Final = "((?:x*[^xoq]){0,64}x*)"
-_HEAD: Final = re.compile(f"(?:x*[spydcke]){{0,24}}x*[oq]{_INSIDE}[ck]")
+# Up to 64 characters between brackets, not counting what cannot be seen: what is on file is far shorter. No repetition
+# of these gives back what it took: what does not match at once never does, so the cost follows the length of the text.
+_INSIDE: Final = "((?:x*+[^xck]){0,64}+x*+)"
+_INSIDE_TURNED: Final = "((?:x*+[^xoq]){0,64}+x*+)"
+_HEAD: Final = re.compile(f"(?:[xs]*+[pydcke]){{0,24}}+[xs]*+[oq]{_INSIDE}[ck]")
 _BETWEEN_SYMBOLS: Final = re.compile("(?:x*[spydckoqe]){0,23}?x*y[xs]*([ae][aexsd]{0,64}?)[xs]*y")
 _HALF: Final = re.compile("(?:x*[spyd]){0,24}x*([ae][aexsd]{1,40})c")
-_TAIL: Final = re.compile(f"[xs]*[ck]{_INSIDE_TURNED}[oq]")
-_BEHIND: Final = re.compile(f"(?:x*[spyde]){{0,8}}x*o{_INSIDE}c")
-_BEFORE: Final = re.compile(f"[xs]*c{_INSIDE_TURNED}o")
-# No signature right behind another one reaches further, but for what cannot be seen.
-FAR_BEHIND: Final = 128
+_TAIL: Final = re.compile(f"[xs]*+[ck]{_INSIDE_TURNED}[oq]")
+# A bracket that opens right before another one stands around nothing.
+_BEHIND: Final = re.compile(f"(?:[xs]*+(?:[pydckqe]|o(?=[xs]*+[oqck]))){{0,24}}+[xs]*+o{_INSIDE}c")
+_BEFORE: Final = re.compile(f"[xs]*+c{_INSIDE_TURNED}o")
 
 
 class Seen(NamedTuple):
@@ -149,7 +149,7 @@ def tail(text: str) -> str:
 
 def behind(text: str) -> str:
     """What looks like another signature right at the beginning of the text behind one, "" when nothing does."""
-    return text[slice(*place_behind(text[:FAR_BEHIND].translate(_KINDS)))]
+    return text[slice(*place_behind(text.translate(_KINDS)))]
 
 
 def before(text: str) -> str:
@@ -165,7 +165,6 @@ def place_of_tail(kinds: str) -> tuple[int, int]:
 
 
 def place_behind(kinds: str) -> tuple[int, int]:
-    """Asked about no more than FAR_BEHIND characters."""
     found = _BEHIND.match(kinds)
     return found.span(1) if found else (0, 0)
 

@@ -14,7 +14,6 @@ from mypy_extensions import i64, u8
 
 from portguard.sms import sight
 from portguard.sms.canonical import BREAK, DELETED, ELSEWHERE, fold_table, word_table
-from portguard.sms.sight import FAR_BEHIND
 
 OPEN: Final = 0x3010
 CLOSE: Final = 0x3011
@@ -263,7 +262,7 @@ class Text:
                 return
             if i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF == OPEN:
                 self.closer = True
-                kinds = self._kinds_of(start, min(end, start + 2 * FAR_BEHIND))
+                kinds = self._kinds_of(start, end)
                 if kinds != "":
                     first, stop = sight.place_behind(kinds)
                     self.beside = self._between(start, first, stop)

@@ -119,6 +119,7 @@ def test_each_end_has_the_brackets_of_its_own_coding() -> None:
         ("您好，【青禾】您好【飞燕】", Ends(tail="飞燕")),
         ("…" * 24 + "【青禾】您好", Ends(seen_head="青禾")),
         ("…" * 25 + "【青禾】您好", Ends()),
+        ("★" + "\n" * 30 + "【青禾】您好", Ends(seen_head="青禾")),
         ("★青禾★您好", Ends(seen_head="青禾")),
         ("|青 禾|您好", Ends(seen_head="青 禾")),
         ("⦋青禾⦌您好", Ends(seen_head="青禾")),
@@ -148,7 +149,21 @@ def test_brackets_that_only_a_reader_sees(text: str, expected: Ends) -> None:
         ("【青禾】您好【飞燕】再见", ""),
         ("【青禾】「飞燕」您好", ""),
         ("【青禾】………………【飞燕】您好", "飞燕"),
-        ("【青禾】………………………【飞燕】您好", ""),
+        ("【青禾】………………………【飞燕】您好", "飞燕"),
+        ("【青禾】" + "…" * 24 + "【飞燕】您好", "飞燕"),
+        ("【青禾】" + "…" * 25 + "【飞燕】您好", ""),
+        ("【青禾】" + "★" * 24 + "【飞燕】您好", "飞燕"),
+        ("【青禾】" + "🎉" * 24 + "【飞燕】您好", "飞燕"),
+        ("【青禾】" + "\n" * 9 + "【飞燕】您好", "飞燕"),
+        ("【青禾】" + "\u3000" * 300 + "【飞燕】您好", "飞燕"),
+        ("【青禾】★" + " \u200b" * 300 + "【" + "\u200b" * 300 + "飞燕】您好", "\u200b" * 300 + "飞燕"),
+        ("【青禾】]【飞燕】您好", "飞燕"),
+        ("【青禾】】」」【飞燕】您好", "飞燕"),
+        ("【青禾】「【飞燕】您好", "飞燕"),
+        ("【青禾】【 】【飞燕】您好", "飞燕"),
+        ("【青禾】【［飞燕］】您好", "飞燕"),
+        ("【青禾】【★飞燕】您好", "★飞燕"),
+        ("【青禾】【【【", ""),
         ("您好【飞燕】【青禾】", "飞燕"),
         ("您好〔飞燕〕\u200b 【青禾】", "飞燕"),
         ("您到【飞燕】。【青禾】", ""),
@@ -162,6 +177,16 @@ def test_another_signature_right_beside_one(text: str, beside: str) -> None:
     found.load("［飞燕］【】".encode("utf-16-be"), False, False)
     found.load(text.encode("utf-16-be"), False, False)
     assert found.beside == beside
+
+
+MANY = ["\u200b", " ", " \u200b", "【", "】", "【】", "【\u200b", "★a", "★ ", "★\u200b", "㊙", "」「"]
+
+
+@pytest.mark.parametrize("many", MANY)
+def test_a_long_text_of_ornaments_comes_to_an_end(many: str) -> None:
+    long = many * (6000 // len(many))
+    for text in (long, "★" + long, "【青禾】" + long, "【青禾】★【" + long, long + "【青禾】", long + "】"):
+        assert "飞燕" not in ends(text)
 
 
 EMBLEMS = [
