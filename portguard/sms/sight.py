@@ -20,9 +20,15 @@ _ORDINARY: Final = frozenset("，。！？；：、,!?;:…'\"“”‘’《》
 _FLAGS: Final = range(0x1F1E6, 0x1F200)
 _INFORMATION: Final = 0x2139
 _RADICALS: Final = range(0x2E80, 0x2FE0)
+# Symbols and spaces by category, with nothing to be seen in them.
+_EMPTY: Final = "\u2800\u303f\ufffc\ufffd"
 # o and c: brackets; q and k: those that quote; x: nothing to be seen; s: white space; p: ordinary punctuation; y: other
 # symbols, emoji among them; d: dots; a: letters, digits and hanzi; e: a letter or digit in a circle or a square, which
 # is an ornament or part of a name.
+EMBLEM: Final = 0x65
+WHITE: Final = 0x73
+UNSEEN: Final = 0x78
+SYMBOL: Final = 0x79
 _SWAPPED: Final = str.maketrans("ocqk", "cokq")
 
 # Up to 64 characters between brackets, not counting what cannot be seen: what is on file is far shorter. No repetition
@@ -63,7 +69,7 @@ def _kind(character: str) -> str:
     if into in ("【", "】"):
         return ("q" if into == "【" else "k") if character in _QUOTES else ("o" if into == "【" else "c")
     category = unicodedata.category(character)
-    if not into or category in ("Cn", "Co", "Cs"):
+    if not into or category in ("Cn", "Co", "Cs") or character in _EMPTY:
         return "x"
     if into.isspace():
         return "s"

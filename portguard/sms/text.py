@@ -13,7 +13,8 @@ from librt.vecs import vec
 from mypy_extensions import i64, u8
 
 from portguard.sms import sight
-from portguard.sms.canonical import BREAK, DELETED, ELSEWHERE, fold_table, word_table
+from portguard.sms.canonical import BREAK, ELSEWHERE, GAP, fold_table, word_table
+from portguard.sms.sight import EMBLEM, SYMBOL, UNSEEN, WHITE
 
 OPEN: Final = 0x3010
 CLOSE: Final = 0x3011
@@ -24,9 +25,6 @@ BOM: Final = 0xFEFF
 SWAPPED_BOM: Final = 0xFFFE
 WIDE_CLOSE: Final = 0xFF3D
 _OVERRIDE: Final = 0x202E
-# Kinds of `sight`: y and e.
-SYMBOL: Final = 0x79
-EMBLEM: Final = 0x65
 # Of four units at once: five bits of each, those of a surrogate, and one. A number of more than 62 bits would be an
 # object to compiled code.
 _FIVES: Final = 0x001F001F001F001F
@@ -139,8 +137,7 @@ class Text:
             self._look_behind(body, end)
         else:
             kind: i64 = i64(read_i16_be(self._words, unit * 2)) & 0xFFFF
-            ornament = kind <= BREAK or kind == ELSEWHERE or self._is_symbol(unit)
-            if ornament or self._half_bracketed(begin, end):
+            if kind <= BREAK or kind == ELSEWHERE or self._is_symbol(unit) or self._half_bracketed(begin, end):
                 body = self._look_at_head(begin, end)
             if self.has_tail:
                 self._look_before(body, self.tail_start)
@@ -221,14 +218,22 @@ class Text:
         kind = self._kind(unit)
         return kind == SYMBOL or kind == EMBLEM
 
+    def _is_empty(self, unit: i64) -> bool:
+        """Is there nothing to be seen in it?"""
+        kind = self._kind(unit)
+        return kind == UNSEEN or kind == WHITE
+
+    def _folded(self, unit: i64) -> i64:
+        return i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF
+
     def _between(self, begin: i64, start: i64, stop: i64) -> str:
         """The units from `start` to `stop` behind `begin`, of which none is half a character."""
         return utf_16_be_decode(self.raw[begin + 2 * start : begin + 2 * stop], "strict", True)[0]
 
     def _look_at_tail(self, begin: i64, end: i64, last: i64) -> None:
         """What a reader takes for a signature at the tail; `last` is the last unit."""
-        last = i64(read_i16_be(self._fold, last * 2)) & 0xFFFF
-        if last == CLOSE or last == DELETED or last == ELSEWHERE:
+        kind: i64 = i64(read_i16_be(self._words, last * 2)) & 0xFFFF
+        if kind == ELSEWHERE or (kind <= GAP and (self._folded(last) == CLOSE or self._is_empty(last))):
             self.closer = True
             kinds = self._kinds_of(begin, end)
             if kinds != "":
@@ -260,7 +265,7 @@ class Text:
             kind: i64 = i64(read_i16_be(self._words, unit * 2)) & 0xFFFF
             if kind > BREAK and kind != ELSEWHERE and not self._is_symbol(unit):
                 return
-            if i64(read_i16_be(self._fold, unit * 2)) & 0xFFFF == OPEN:
+            if self._folded(unit) == OPEN:
                 self.closer = True
                 kinds = self._kinds_of(start, end)
                 if kinds != "":
@@ -277,8 +282,9 @@ class Text:
         end: i64 = position
         while position > begin:
             position -= 2
-            unit: i64 = i64(read_i16_be(self._fold, (i64(read_i16_be(raw, position)) & 0xFFFF) * 2)) & 0xFFFF
-            if unit == CLOSE:
+            unit: i64 = i64(read_i16_be(raw, position)) & 0xFFFF
+            folded = self._folded(unit)
+            if folded == CLOSE:
                 kinds = self._kinds_of(begin, end)
                 if kinds != "":
                     start, stop = sight.place_before(kinds)
@@ -286,7 +292,7 @@ class Text:
                 else:
                     self.beside = sight.before(utf_16_be_decode(raw[begin:end], "replace", True)[0])
                 return
-            if unit != SPACE and unit != DELETED and unit != ELSEWHERE:
+            if folded != ELSEWHERE and not self._is_empty(unit):
                 return
 
 

@@ -179,6 +179,24 @@ def test_another_signature_right_beside_one(text: str, beside: str) -> None:
     assert found.beside == beside
 
 
+UNSEEN = "\u2800\ufffc\ufffd\u303f\ue000\u0378\ufdd0\u200b\U000f0000\U000e0041"
+
+
+@pytest.mark.parametrize("unseen", [*UNSEEN, " \u2800 ", UNSEEN])
+def test_what_cannot_be_seen_parts_no_signature_from_its_place(unseen: str) -> None:
+    assert ends(f"【青禾】您好【飞燕】{unseen}") == Ends("青禾", seen_tail="飞燕")
+    assert ends(f"{unseen}【青禾】您好") == Ends(seen_head="青禾")
+    found = Text()
+    for text in (f"【青禾】{unseen * 30}【飞燕】您好", f"您好【飞燕】{unseen}【青禾】"):
+        found.load(text.encode("utf-16-be"), False)
+        assert found.beside == "飞燕"
+
+
+@pytest.mark.parametrize("end", [*"。！.~）★🎉T1", "[赞]。", "\U00020000"])
+def test_what_can_be_seen_ends_the_text(end: str) -> None:
+    assert ends(f"【青禾】您好【飞燕】{end}") == Ends("青禾")
+
+
 MANY = ["\u200b", " ", " \u200b", "【", "】", "【】", "【\u200b", "★a", "★ ", "★\u200b", "㊙", "」「"]
 
 
