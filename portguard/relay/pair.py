@@ -90,7 +90,7 @@ class Pair:
         self.smsc_since = now
         self.last_esme = now
         self.last_smsc = now
-        # Requests passed on and not answered: the ESME's to the SMSC, the SMSC's to the ESME.
+        # Requests passed on and not answered: the ESME's to the SMSC, `pending` among them; the SMSC's to the ESME.
         self.owed: i64 = 0
         self.owed_since = now
         self.asked: i64 = 0

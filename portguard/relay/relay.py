@@ -15,13 +15,12 @@ from mypy_extensions import i64
 
 from portguard.policy.counters import Histogram
 from portguard.policy.engine import Engine
-from portguard.policy.revision import Revision
 from portguard.relay.discard import DiscardIds
 from portguard.relay.flow import Recent
 from portguard.relay.long import LongMessages
 from portguard.relay.messages import CUT, PASS, REPLACED, SAMPLE, note
 from portguard.relay.options import RelayOptions
-from portguard.relay.pair import NO_ACCOUNT, OWN_FIRST, OWN_LAST, Pair
+from portguard.relay.pair import OWN_FIRST, OWN_LAST, Pair
 from portguard.relay.sessions import stated_version
 from portguard.relay.tagging import Tagger
 from portguard.smpp.constants import (
@@ -80,19 +79,6 @@ class Relay(LongMessages):
         self.smsc_in: vec[i64] = vec[i64](slots)
         self.smsc_cut: vec[i64] = vec[i64](slots)
         self.relay_time = Histogram([5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 2e-2])
-
-    def swap(self, revision: Revision, now: float) -> None:
-        """Serve another registry revision. Pairs whose account it lacks, has not active or has elsewhere are brought to
-        an end."""
-        self.engine.swap(revision)
-        self.engine.set_clock(now, self.wall())
-        for pair in list(self.pairs):
-            if pair.account is not NO_ACCOUNT:
-                pair.account = self.engine.account(pair.system_id)
-                # One that is off file too: what is cached for it stays bounded as long as its links last.
-                self.engine.accounts[pair.system_id] = pair.account
-                if not pair.account.active or self.elsewhere(pair.system_id):
-                    self.end(pair, now)
 
     def tick(self, now: float) -> None:
         """The time of day may bring a profile of settings into force, or end one; and what a revision before has left
@@ -229,7 +215,8 @@ class Relay(LongMessages):
                     self.finish_after = True
                 return CUT
             pair.high_from_smsc.discard(sequence)
-        pair.asked -= 1
+        if pair.asked > 0:
+            pair.asked -= 1
         if command == UNBIND_RESP and pair.state == UNBINDING:
             self.over(pair)
         return PASS
@@ -261,9 +248,12 @@ class Relay(LongMessages):
             command = be32(buf, pos + 4)
             if command == SUBMIT_SM_RESP and pair.state != BINDING:
                 answers += 1
-                pair.owed -= 1
-                if pair.pending.count > 0:
+                pending = pair.pending
+                if pending.count > 0:
                     self.settle(pair, buf, pos, stop, now)
+                # As `pending` has let go of what this answers, one that nobody waits for pays for nothing.
+                if pair.owed > pending.count:
+                    pair.owed -= 1
                 if len(pair.high_from_esme) > 0:
                     pair.high_from_esme.discard(be32(buf, pos + 12))
             else:
@@ -297,12 +287,15 @@ class Relay(LongMessages):
                     pair.own_to_smsc.discard(sequence)
                     return CUT
                 pair.high_from_esme.discard(sequence)
-            pair.owed -= 1
             if command == UNBIND_RESP:
                 self.over(pair)
-            elif pair.pending.count > 0:
-                return self.settle(pair, buf, pos, end, now)
-            return PASS
+                return PASS
+            fate: i64 = PASS
+            if pair.pending.count > 0:
+                fate = self.settle(pair, buf, pos, end, now)
+            if pair.owed > pair.pending.count:
+                pair.owed -= 1
+            return fate
         if own:
             note(pair.high_from_smsc, sequence)
         if command == DELIVER_SM:
@@ -332,12 +325,6 @@ class Relay(LongMessages):
             self.bind_answered(pair, status, now)
             return PASS
         return CUT
-
-    def over(self, pair: Pair) -> None:
-        """Both sides have unbound: nothing is left to say."""
-        self.unbook(pair)
-        pair.state = CLOSED
-        self.finish(pair)
 
     def framing_lost(self, pair: Pair, to_sender: list[bytes], buf: bytes, pos: i64, end: i64) -> None:
         """A command_length that cannot be: generic_nack, and the pair ends (DESIGN §6)."""

@@ -12,6 +12,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from portguard.policy.engine import Engine
+from portguard.policy.revision import Revision
 from portguard.relay.admission import network_allowed
 from portguard.relay.options import RelayOptions
 from portguard.relay.pair import NO_ACCOUNT, Pair
@@ -226,6 +227,19 @@ class Sessions:
                 del self.bound[pair.system_id]
         pair.account = NO_ACCOUNT
 
+    def swap(self, revision: Revision, now: float) -> None:
+        """Serve another registry revision. Pairs whose account it lacks, has not active or has elsewhere are brought to
+        an end."""
+        self.engine.swap(revision)
+        self.engine.set_clock(now, self.wall())
+        for pair in list(self.pairs):
+            if pair.account is not NO_ACCOUNT:
+                pair.account = self.engine.account(pair.system_id)
+                # One that is off file too: what is cached for it stays bounded as long as its links last.
+                self.engine.accounts[pair.system_id] = pair.account
+                if not pair.account.active or self.elsewhere(pair.system_id):
+                    self.end(pair, now)
+
     # ---- the end
 
     def end(self, pair: Pair, now: float) -> None:
@@ -265,6 +279,12 @@ class Sessions:
         pair.close_esme = True
         pair.close_smsc = True
         self.touch(pair)
+
+    def over(self, pair: Pair) -> None:
+        """Both sides have unbound: nothing is left to say."""
+        self.unbook(pair)
+        pair.state = CLOSED
+        self.finish(pair)
 
     def drain(self, now: float) -> None:
         """The process ends: no new binds or messages, every pair is brought to its end."""
