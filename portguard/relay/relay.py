@@ -35,6 +35,7 @@ from portguard.smpp.constants import (
     ESME_ROK,
     ESME_RSYSERR,
     GENERIC_NACK,
+    OUTBIND,
     QUERY_SM,
     REPLACE_SM,
     RESP,
@@ -296,6 +297,8 @@ class Relay(LongMessages):
             if pair.owed > pair.pending.count:
                 pair.owed -= 1
             return fate
+        if command == ALERT_NOTIFICATION or command == OUTBIND:
+            return PASS  # to these there is no response (SMPP 3.4 §4.12, §4.1.7)
         if own:
             note(pair.high_from_smsc, sequence)
         if command == DELIVER_SM:

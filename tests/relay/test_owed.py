@@ -70,3 +70,14 @@ def test_an_esme_that_answers_twice_is_still_waited_for(stage: Stage) -> None:
     actor.smsc(mo(3))
     stage.relay.drain(stage.now)
     assert actor.pair.state != UNBINDING, "its answer to the second is waited for"
+
+
+@pytest.mark.parametrize("command", [c.ALERT_NOTIFICATION, c.OUTBIND])
+def test_what_has_no_response_is_not_waited_for(stage: Stage, command: int) -> None:
+    actor = stage.actor()
+    told = b"\x00\x00\x00\x10" + command.to_bytes(4) + bytes(4) + (0x7FFF0000).to_bytes(4)
+    actor.smsc(told)
+    assert actor.raw_to_esme() == told
+    assert not actor.pair.high_from_smsc, "nobody will answer under its number"
+    stage.relay.drain(stage.now)
+    assert [pdu.command_id for pdu in actor.to_esme] == [c.UNBIND]
