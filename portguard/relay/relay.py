@@ -289,7 +289,8 @@ class Relay(LongMessages):
                     return CUT
                 pair.high_from_esme.discard(sequence)
             if command == UNBIND_RESP:
-                self.over(pair)
+                if pair.state == UNBINDING and not pair.unbind_sent:
+                    self.over(pair)
                 return PASS
             fate: i64 = PASS
             if pair.pending.count > 0:

@@ -81,3 +81,17 @@ def test_what_has_no_response_is_not_waited_for(stage: Stage, command: int) -> N
     assert not actor.pair.high_from_smsc, "nobody will answer under its number"
     stage.relay.drain(stage.now)
     assert [pdu.command_id for pdu in actor.to_esme] == [c.UNBIND]
+
+
+def test_an_unbind_resp_that_nobody_asked_for_ends_nothing(stage: Stage) -> None:
+    actor = stage.actor()
+    actor.esme(submit(2))
+    stray = response(c.UNBIND, 0, 2)
+    actor.smsc(stray)
+    assert actor.raw_to_esme() == stray
+    assert not actor.pair.close_esme
+    stage.relay.drain(stage.now)
+    actor.smsc(accepted(2))
+    assert [pdu.command_id for pdu in actor.to_esme] == [c.SUBMIT_SM_RESP, c.UNBIND]
+    actor.smsc(stray)
+    assert not actor.pair.close_esme, "it is the ESME's answer that is waited for"
