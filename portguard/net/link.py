@@ -3,8 +3,9 @@
 Back-pressure: an ESME that does not read stops the reading of both its legs, since both feed it; an SMSC that does not
 read stops the reading of the ESME. Reading of the SMSC goes on then, or responses that free it would never be read.
 
-An SMSC counts as sound once it has answered; one that failed before goes behind the others for the next bind, and this
-bind tries the next. Nothing here is done a message, or even a read: those go by the lane (`relay.flow`).
+An SMSC counts as sound once it has answered a bind, which the relay says; one that failed before goes behind the others
+for the next bind, and this bind tries the next. Nothing here is done a message, or even a read: those go by the lane
+(`relay.flow`).
 """
 
 import asyncio
@@ -64,7 +65,7 @@ class EsmeLeg(Leg):
 
 
 class SmscLeg(Leg):
-    """The connection to one SMSC. `answered` once it has sent anything."""
+    """The connection to one SMSC. `answered` once it has answered the bind: other octets say nothing for it."""
 
     def __init__(self, exchange: Exchange, link: "Link", upstream: Upstream) -> None:
         super().__init__(exchange.flow, exchange.watched, upstream.options.write_timeout)
@@ -74,9 +75,9 @@ class SmscLeg(Leg):
         self.made_at = 0.0
         self._exchange = exchange
         self.stream.feed = exchange.relay.smsc_data
-        self.stream.first = self._answers
 
-    def _answers(self) -> None:
+    def answers(self) -> None:
+        """It has answered the bind."""
         self.answered = True
         self._exchange.upstream_answered(self.upstream)
 
@@ -144,6 +145,10 @@ class Link:
     def obey(self, pair: Any) -> None:
         """Connect or close as the pair asks; what was to be written has been. Each flag is an order, done once: a bind
         that the SMSC refused closes its link, and the next bind wants another."""
+        if pair.answered:
+            pair.answered = False
+            if self.smsc is not None:
+                self.smsc.answers()
         if pair.close_smsc:
             pair.close_smsc = False
             self._part()

@@ -10,8 +10,8 @@ class Pair(Protocol):
     """One ESME connection and the SMSC connection opened for it, as the relay sees them.
 
     `to_esme` and `to_smsc` are written in order and cleared by the exchange. `want_smsc` asks for the next SMSC, also
-    when the present one did not answer the bind. `close_*` closes that leg once what is in `to_*` has been written. The
-    link clears each flag when it acts on it; `asks` while one of them is set.
+    when the present one did not answer the bind; `answered` says that it did. `close_*` closes that leg once what is in
+    `to_*` has been written. The link clears each flag when it acts on it; `asks` while one of them is set.
     """
 
     link: Any
@@ -20,6 +20,7 @@ class Pair(Protocol):
     want_smsc: bool
     close_esme: bool
     close_smsc: bool
+    answered: bool
     dirty: bool
 
     @property

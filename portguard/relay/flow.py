@@ -108,15 +108,14 @@ class Recent:
 
 
 class Stream:
-    """One leg, which `send` writes to while there is a connection; `feed` takes what was read, for the `pair`. `first`,
-    if there is one, is told of the first octets. `owner` is the leg itself, told of failures and large reads."""
+    """One leg, which `send` writes to while there is a connection; `feed` takes what was read, for the `pair`. `owner`
+    is the leg itself, told of failures and large reads."""
 
     def __init__(self, flow: "Flow", owner: Any) -> None:
         self.flow = flow
         self.owner = owner
         self.pair: Any = None
         self.feed: Any = None
-        self.first: Callable[[], object] | None = None
         self.send: Callable[[bytes], object] | None = None
         self.closing = False
 
@@ -124,10 +123,6 @@ class Stream:
         """The leg has read something."""
         if self.closing:
             return
-        if self.first is not None:
-            first = self.first
-            self.first = None
-            first()
         flow = self.flow
         octets: i64 = len(data)
         flow.arrivals.add(octets)
@@ -142,7 +137,7 @@ class Stream:
     def over(self) -> None:
         """The connection has gone: let go of the pair, and of what it holds, before the collector finds the leg."""
         self.closing = True
-        self.pair = self.feed = self.first = self.send = None
+        self.pair = self.feed = self.send = None
 
     def write(self, data: bytes) -> None:
         """Write, unless the leg has gone or is on its way out."""

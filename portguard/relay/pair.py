@@ -58,7 +58,8 @@ class Pair:
     """One ESME link and the SMSC link made for it.
 
     For `net`: write `to_esme` and `to_smsc` in order; `want_smsc` asks for the next SMSC (the present one, if any, has
-    failed this bind); `close_esme` and `close_smsc` close a link once everything is written. `link` is net's own.
+    failed this bind); `close_esme` and `close_smsc` close a link once everything is written; `answered` tells that the
+    SMSC has answered the bind. `link` is net's own.
     """
 
     def __init__(self, peer: str, now: float) -> None:
@@ -69,6 +70,7 @@ class Pair:
         self.want_smsc = False
         self.close_esme = False
         self.close_smsc = False
+        self.answered = False
         self.dirty = False
         self.state: i64 = OPEN
         self.account = NO_ACCOUNT
@@ -112,8 +114,8 @@ class Pair:
 
     @property
     def asks(self) -> bool:
-        """Does it want anything of its link, beside that something is written?"""
-        return self.want_smsc or self.close_smsc or self.close_esme
+        """Has it anything for its link, beside what is to be written?"""
+        return self.want_smsc or self.close_smsc or self.close_esme or self.answered
 
     def own_sequence(self, taken: set[int], own: set[int]) -> i64:
         """The next sequence number of portguard's own that is free on a leg; it is noted in `own`."""

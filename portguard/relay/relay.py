@@ -114,7 +114,7 @@ class Relay(LongMessages):
             if length < HEADER or length > self.max_pdu:
                 count(self.esme_in, SUBMIT_SM, submits)
                 forward(pair.to_smsc, buf, run, pos)
-                self.framing_lost(pair, pair.to_esme, buf, pos, end)
+                self.framing_lost(pair, pair.to_esme, buf, pos, end, now)
                 return
             stop: i64 = pos + length
             if stop > end:
@@ -241,7 +241,7 @@ class Relay(LongMessages):
             if length < HEADER or length > self.max_pdu:
                 count(self.smsc_in, SUBMIT_SM_RESP, answers)
                 forward(pair.to_esme, buf, run, pos)
-                self.framing_lost(pair, pair.to_smsc, buf, pos, end)
+                self.framing_lost(pair, pair.to_smsc, buf, pos, end, now)
                 return
             stop: i64 = pos + length
             if stop > end:
@@ -330,13 +330,17 @@ class Relay(LongMessages):
             return PASS
         return CUT
 
-    def framing_lost(self, pair: Pair, to_sender: list[bytes], buf: bytes, pos: i64, end: i64) -> None:
-        """A command_length that cannot be: generic_nack, and the pair ends (DESIGN §6)."""
+    def framing_lost(self, pair: Pair, to_sender: list[bytes], buf: bytes, pos: i64, end: i64, now: float) -> None:
+        """A command_length that cannot be: generic_nack, and the pair ends (DESIGN §6), but in a bind the SMSC's link
+        alone: the next one is tried."""
         sequence = be32(buf, pos + 12) if end - pos >= HEADER else 0
         self.pdu_errors[ESME_RINVCMDLEN] = self.pdu_errors.get(ESME_RINVCMDLEN, 0) + 1
         to_sender.append(generic_nack(ESME_RINVCMDLEN, sequence))
         self.finish_after = False
-        self.finish(pair)
+        if to_sender is pair.to_smsc and pair.state == BINDING:
+            self.smsc_lost(pair, now)
+        else:
+            self.finish(pair)
 
     # ---- for telemetry
 

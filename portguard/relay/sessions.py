@@ -193,6 +193,7 @@ class Sessions:
         """The SMSC's answer to the bind, which passes to the ESME as it is."""
         self.count_bind(status)
         pair.bind = b""
+        pair.answered = True
         if status != ESME_ROK:
             self.unbook(pair)
             pair.state = OPEN

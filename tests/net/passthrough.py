@@ -8,6 +8,9 @@ from collections.abc import Callable
 LARGE = 200_000
 BOOM = b"boom"
 QUIT = b"quit"
+# What an SMSC may say before it answers the bind: neither is an answer.
+AHEAD = b"enquire"
+GARBAGE = b"garbage"
 
 
 class Pair:
@@ -20,6 +23,7 @@ class Pair:
         self.want_smsc = False
         self.close_esme = False
         self.close_smsc = False
+        self.answered = False
         self.dirty = False
         self.bind = b""
         self.bound = False
@@ -28,7 +32,7 @@ class Pair:
 
     @property
     def asks(self) -> bool:
-        return self.want_smsc or self.close_smsc or self.close_esme
+        return self.want_smsc or self.close_smsc or self.close_esme or self.answered
 
 
 class Passthrough:
@@ -75,8 +79,12 @@ class Passthrough:
         self.touch(pair)
 
     def smsc_data(self, pair: Pair, data: bytes, now: float) -> None:
-        pair.bound = True
-        pair.to_esme.append(data)
+        if data == GARBAGE:
+            pair.want_smsc = True
+        elif data != AHEAD:
+            pair.answered = pair.answered or not pair.bound
+            pair.bound = True
+            pair.to_esme.append(data)
         self.touch(pair)
 
     def smsc_open(self, pair: Pair, now: float, tlv: str = "auto") -> None:

@@ -10,8 +10,8 @@ import pytest
 from portguard.net.leg import HIGH_WATER, UNSENT
 from portguard.net.link import Link
 from portguard.relay.flow import LARGE_CHUNK, Lane
-from tests.net.loopback import dying, echo, on_uvloop, proxy, refusing, silent, smsc, until
-from tests.net.passthrough import BOOM, LARGE, QUIT, Pair
+from tests.net.loopback import Serve, dying, echo, on_uvloop, proxy, refusing, silent, smsc, until
+from tests.net.passthrough import AHEAD, BOOM, GARBAGE, LARGE, QUIT, Pair
 
 # What two kernels may hold in socket buffers beyond what portguard holds, generously.
 KERNEL = 32 * 1024 * 1024
@@ -357,6 +357,39 @@ def test_failover_past_refused_hanging_and_dying_smscs() -> None:
             assert running.relay.calls.count("smsc_open") == 4
 
     on_uvloop(main())
+
+
+def saying(octets: bytes, *, leaving: bool = False) -> Serve:
+    """An SMSC that says so much to the bind, and then nothing, or goes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.write(octets)
+        while not leaving and await reader.read(65536):
+            pass
+        writer.close()
+
+    return serve
+
+
+def test_failover_past_smscs_that_say_anything_but_an_answer_to_the_bind(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with (
+            smsc(saying(AHEAD), name="enquiring", bind_timeout=0.3) as enquiring,
+            smsc(saying(GARBAGE), name="raving") as raving,
+            smsc(saying(AHEAD, leaving=True), name="dying") as falling,
+            smsc(echo, name="sound") as sound,
+            proxy(enquiring, raving, falling, sound) as running,
+        ):
+            await running.client()
+            health = {upstream.name: upstream.sound for upstream in running.exchange.upstreams.all}
+            assert health == {"enquiring": False, "raving": False, "dying": False, "sound": True}
+            connects = [tuple(upstream.connects.values()) for upstream in running.exchange.upstreams.all]
+            assert connects == [(0, 1), (0, 1), (0, 1), (1, 0)]
+
+    on_uvloop(main())
+    away = [record.smsc for record in caplog.records if record.message == "SMSC is away"]  # type: ignore[attr-defined]
+    assert away == ["enquiring", "raving", "dying"]
 
 
 def test_bind_fails_only_after_every_smsc_was_tried_even_those_known_to_be_away() -> None:

@@ -163,13 +163,12 @@ def test_a_stream_that_is_over_knows_nobody(table: Table) -> None:
     assert (esme.pair, esme.feed, esme.send, table.feeds, table.written) == (None, None, None, [], [])
 
 
-def test_large_reads_give_way_and_the_first_is_told_once(table: Table) -> None:
-    esme, firsts = table.lanes[0].esme, list[str]()
-    esme.first = lambda: firsts.append("first")
+def test_large_reads_give_way(table: Table) -> None:
+    esme = table.lanes[0].esme
     esme.received(b"x" * (LARGE_CHUNK - 1))
     assert table.owners[0].told == []
     esme.received(b"x" * LARGE_CHUNK)
-    assert (table.owners[0].told, firsts) == (["give way"], ["first"])
+    assert table.owners[0].told == ["give way"]
 
 
 def test_the_first_read_after_a_poll_is_told_while_somebody_wants_to_know() -> None:

@@ -114,6 +114,33 @@ def test_an_smsc_lost_during_the_bind_is_given_up_for_the_next(stage: Stage) -> 
     assert actor.pair.want_smsc and not actor.pair.close_esme
 
 
+def test_an_smsc_that_answers_the_bind_with_no_pdu_is_given_up_for_the_next(stage: Stage) -> None:
+    actor = stage.actor(bound=False)
+    actor.esme(trx())
+    actor.pair.want_smsc = False
+    stage.relay.smsc_open(actor.pair, stage.now)
+    actor.smsc(enquire_link(1), b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert [pdu.command_id for pdu in actor.to_smsc] == [c.BIND_TRANSCEIVER, c.ENQUIRE_LINK_RESP, c.GENERIC_NACK]
+    assert actor.pair.want_smsc and not actor.pair.close_esme and not actor.pair.answered
+    assert actor.to_esme == []
+    stage.relay.smsc_open(actor.pair, stage.now)
+    assert actor.raw_to_smsc() == trx()
+    actor.smsc(bind_resp(c.BIND_TRANSCEIVER, 0, 1, system_id=b"smsc"))
+    assert actor.pair.answered and actor.pair.state == BOUND_TRX
+
+
+@pytest.mark.parametrize("status", [c.ESME_ROK, c.ESME_RINVPASWD])
+def test_net_is_told_when_the_bind_is_answered_and_not_before(stage: Stage, status: int) -> None:
+    actor = stage.actor(bound=False)
+    actor.esme(trx())
+    stage.relay.smsc_open(actor.pair, stage.now)
+    answer = bind_resp(c.BIND_TRANSCEIVER, status, 1, system_id=b"smsc")
+    actor.smsc(enquire_link(1), answer[:10])
+    assert not actor.pair.answered
+    actor.smsc(answer[10:])
+    assert actor.pair.answered and actor.pair.asks
+
+
 def test_no_smsc_left_fails_the_bind(stage: Stage) -> None:
     actor = stage.actor(bound=False)
     actor.esme(trx())
