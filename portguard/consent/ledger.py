@@ -97,8 +97,11 @@ class Ledger:
         self._pending: deque[tuple[int, tuple[str, str]]] = deque()
         self._renewed = float("-inf")
         self._second = int(time())
-        if readonly and not (Path(path) / "data.mdb").exists():
-            return
+        try:
+            if readonly and not (Path(path) / "data.mdb").exists():
+                return
+        except OSError as error:
+            raise ConsentError(f"{path}: the consent ledger cannot be opened: {plain(error)}") from error
         self._store = Store(path, readonly=readonly, map_size=map_size)
         self._look()
         if not readonly:

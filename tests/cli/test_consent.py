@@ -167,3 +167,10 @@ def test_an_interrupted_import_says_how_far_it_came(
     result = CliRunner().invoke(portguard, ["consent", "import", "-c", str(config), file(tmp_path, HEAD + rows)])
     assert result.exit_code != 0
     assert "interrupted: 2 of 5 rows are taken; import again for the others\n" in result.stderr
+
+
+def test_a_folder_that_cannot_be_looked_into(tmp_path: Path) -> None:
+    config = node(tmp_path, {}, f'[consent]\npath = "{"x" * 300}"\n')
+    done = run(config, "check", "brand", "13900000001")
+    assert (done.returncode, "cannot be opened: file name too long\n" in done.stderr) == (1, True)
+    assert "Traceback" not in done.stderr
