@@ -95,19 +95,26 @@ def esme(
         report.failures.append("interrupted")
     report.show()
     if report.failures or report.unexpected:
-        raise SystemExit(1)
+        raise click.exceptions.Exit(1)
 
 
 def _address(text: str) -> tuple[str, int]:
     """host:port, with an IPv6 host in square brackets."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    if not colon or not port.isdecimal() or int(port) > 65535 or not host.isprintable():
         raise click.BadParameter(f"{text!r} is not host:port")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{path}: is not in UTF-8") from None
+
+
 def _read_passwords(path: Path) -> dict[str, str]:
-    pairs = (line.split(maxsplit=1) for line in path.read_text("utf-8").splitlines() if line.strip())
+    pairs = (line.split(maxsplit=1) for line in _read(path).splitlines() if line.strip())
     return {pair[0]: pair[1].strip() if len(pair) == 2 else "" for pair in pairs}
 
 
@@ -118,7 +125,7 @@ class _Passwords:
         self._only = os.environ.get(PASSWORD_ENV, "")
         self._by_account: dict[str, str] = {}
         if path is not None:
-            words = path.read_text("utf-8").split()
+            words = _read(path).split()
             if len(words) == 1:
                 self._only = words[0]
             else:

@@ -73,11 +73,21 @@ def test_passwords_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
     assert refused.returncode == 1 and "bank01: bind refused: ESME_RINVPASWD" in refused.stderr
 
 
+@pytest.mark.parametrize("arguments", [("smsc", "--passwords"), ("esme", "--password-file")])
+def test_passwords_that_are_no_utf8(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "passwords"
+    path.write_bytes(b"bank01 \xff")
+    done = subprocess.run([*SIM, *arguments, str(path)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, f"Error: {path}: is not in UTF-8\n")
+
+
 @pytest.mark.parametrize(
     "arguments,said",
     [(("esme", "--address", "nowhere"), "is not host:port"),
      (("smsc", "--address", "127.0.0.1:99999"), "is not host:port"),
      (("smsc", "--address", "192.0.2.1:1"), "cannot listen on 192.0.2.1:1"),
+     (("smsc", "--address", "127.0.0.1:²"), "is not host:port"),
+     (("esme", "--address", "\udcff:1"), "is not host:port"),
      (("esme", "--system-id", "nobody"), "mix clean has no messages of account nobody")],
 )
 def test_mistakes_are_said_plainly(arguments: tuple[str, ...], said: str) -> None:
