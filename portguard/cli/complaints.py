@@ -18,7 +18,7 @@ import msgspec
 
 from portguard.cli.complaints_input import CSV, JSONL, Input
 from portguard.cli.complaints_where import where
-from portguard.cli.settings import config_option, load_settings, moment
+from portguard.cli.settings import config_option, in_unicode, load_settings, moment
 from portguard.complaints.options import LEVELS
 from portguard.complaints.rows import ACCEPTED, DUPLICATE, MALFORMED
 from portguard.settings.schema import Settings
@@ -114,7 +114,7 @@ def _say_import(results: Counter[str], revoked: int, changed: list[Row], as_json
 @complaints.command("list")
 @config_option
 @click.option("--kind", type=click.Choice(["port", "signature"]), help="Only ports, or only signatures.")
-@click.option("--name", default="", help="Only this port or signature.")
+@click.option("--name", default="", callback=in_unicode, help="Only this port or signature.")
 @click.option("--level", type=click.Choice(LEVELS), default="none", help="Only those at this level or above.")
 @click.option("--single", is_flag=True, help="The complaints themselves, the newest first.")
 @click.option("--since", "since_text", metavar="ISO-TIME", help="With --single: received since then.")
@@ -187,7 +187,7 @@ _COLOURS = {"watch": "cyan", "tag": "yellow", "throttle": "magenta", "suspend": 
 def _target_arguments(function: F) -> F:
     """A port or a signature, why, and who."""
     for option in (
-        click.argument("name", metavar="PORT|SIGNATURE"),
+        click.argument("name", metavar="PORT|SIGNATURE", callback=in_unicode),
         click.argument("kind", metavar="port|signature", type=click.Choice(["port", "signature"])),
         click.option("--who", default=lambda: getpass.getuser(), show_default="the user", help="Who does it."),
         click.option("--why", required=True, help="The reason, for the record."),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 import click
 import msgspec
 
+from portguard.cli.settings import standard_input
 from portguard.complaints.rows import ComplaintRow, Masked
 from portguard.registry import formats
 from portguard.registry.formats import RawRow
@@ -40,7 +40,7 @@ class Input:
 
     def __enter__(self) -> Input:
         if self._source == "-":
-            self._stream = cast(BinaryIO, sys.stdin.buffer)
+            self._stream = standard_input()
         else:
             try:
                 self._stream = Path(self._source).open("rb")

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO
 from zoneinfo import ZoneInfo
 
 import click
 import msgspec
 
-from portguard.cli.settings import at_option, config_option, load_settings
+from portguard.cli.settings import at_option, config_option, in_unicode, load_settings, standard_input
 from portguard.consent.edit import Entry
 from portguard.consent.export import rows, write_csv, write_jsonl
 from portguard.consent.ledger import Ledger
@@ -160,7 +160,7 @@ def check(config: Path, at_text: str | None, content: str, as_json: bool, enterp
 @consent.command()
 @config_option
 @click.option("--at", "at_text", metavar="ISO-TIME", help="When it was refused; now by default.")
-@click.option("--source", default="cli", show_default=True, help="How the opt-out came.")
+@click.option("--source", default="cli", show_default=True, callback=in_unicode, help="How the opt-out came.")
 @click.argument("enterprise", callback=_enterprise)
 @click.argument("number", metavar="SUBSCRIBER")
 def revoke(config: Path, at_text: str | None, source: str, enterprise: str, number: str) -> None:
@@ -214,7 +214,7 @@ def _person(number: str, settings: Settings) -> str:
 def _input(source: str, opened: ExitStack) -> tuple[BinaryIO, int]:
     """The input and its size, 0 when nobody knows."""
     if source == "-":
-        return cast(BinaryIO, sys.stdin.buffer), 0
+        return standard_input(), 0
     try:
         stream = opened.enter_context(Path(source).open("rb"))  # noqa: SIM115 (the stack is the context manager)
     except OSError as error:

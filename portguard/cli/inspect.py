@@ -37,7 +37,7 @@ from portguard.cli.rows import (
     row_of,
     sniff,
 )
-from portguard.cli.settings import at_option, config_option, load_settings, moment
+from portguard.cli.settings import at_option, config_option, load_settings, moment, standard_input
 from portguard.cli.whole import replaceable, whole
 from portguard.policy.desk import Desk, Message, MessageError
 
@@ -214,7 +214,7 @@ def _inspect_all(reader: Reader, writer: Writer, inspection: Inspection, progres
 def _input(source: str, opened: ExitStack) -> tuple[IO[bytes], int]:
     """The input as a stream, and its size (0 when nobody knows)."""
     if source == "-":
-        return sys.stdin.buffer, 0
+        return standard_input(), 0
     stream = opened.enter_context(Path(source).open("rb"))  # noqa: SIM115 (the stack is the context manager)
     return stream, os.fstat(stream.fileno()).st_size
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 import portguard as package
-from portguard.cli.settings import config_option, load_settings
+from portguard.cli.settings import config_option, in_unicode, load_settings
 from portguard.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ _LACKING = "the page needs matplotlib and Jinja2: pip install 'portguard[report]
 @config_option
 @click.option("--from", "since", metavar="DATE", help="The first day or moment; by default 30 days ago.")
 @click.option("--to", "until", metavar="DATE", help="The last day, inclusive, or a moment; by default now.")
-@click.option("--enterprise", default="", metavar="ID", help="Only what this enterprise's accounts sent.")
+@click.option(
+    "--enterprise", default="", metavar="ID", callback=in_unicode, help="Only what this enterprise's accounts sent."
+)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, multiple=True, metavar="FILE",
     help="FILE.html or FILE.csv; may be given twice.",

@@ -1,12 +1,14 @@
-"""What several commands share: the -c option, sound settings or the end of the command, times as people write them.
+"""What several commands share: the -c option, sound settings or the end of the command, text and times as people write
+them, and stdin.
 
 Nouns: a *moment* is an ISO 8601 time on the command line or in a row; without a zone it is in `node.timezone`.
 """
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import click
@@ -35,6 +37,22 @@ def load_settings(config: Path) -> Settings:
         for line in error.errors:
             click.echo(line, err=True)
         raise click.exceptions.Exit(1) from None
+
+
+def standard_input() -> BinaryIO:
+    """stdin, as octets; the command ends where it is closed."""
+    if cast(object, sys.stdin) is None:
+        raise click.ClickException("stdin: is closed")
+    return cast(BinaryIO, sys.stdin.buffer)
+
+
+def in_unicode(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A callback for text that is looked up or kept: octets of argv that are no UTF-8 are wrong usage."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter(f"{value!r} is not in UTF-8") from None
+    return value
 
 
 def moment(text: str, zone: ZoneInfo) -> float:

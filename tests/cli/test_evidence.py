@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
+from portguard.evidence.journal import DURABLE
 from portguard.evidence.keys import KEY, make
 from tests.cli.table import node
 from tests.cli.test_root import COMMAND, ENVIRONMENT, process
@@ -165,3 +166,10 @@ def test_what_cannot_be_done(config: Path, tmp_path: Path) -> None:
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), arguments
     done = run(config, "export", "-o", str(tmp_path / "none" / "out.csv"))
     assert (done.returncode, "no such file or directory" in done.stderr) == (1, True)
+
+
+def test_a_journal_that_cannot_be_read(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "evidence" / DURABLE).mkdir(parents=True)
+    for arguments in (["show"], ["export", "-o", str(tmp_path / "out.csv")]):
+        done = run(config, *arguments)
+        assert (done.returncode, done.stderr) == (1, f"Error: {tmp_path / 'evidence' / DURABLE}: is a directory\n")

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 import portguard as package
 from portguard.cli.root import COMMANDS, main, portguard
 from tests.cli.table import node, write_jsonl
+from tests.evidence.stage import Stage
 from tests.policy.messages import CODE
 from tests.policy.registry import TABLES
 from tests.registry.generate import generate
@@ -155,6 +157,56 @@ def test_a_reader_that_has_enough(tmp_path: Path) -> None:
     said = running.stderr.read()
     running.stderr.close()
     assert (running.wait(60), said) == (1, b"")
+
+
+def in_a_shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line in which P is portguard, to its end."""
+    script = f'P() {{ {shlex.join(COMMAND)} "$@"; }}; {line}'
+    return subprocess.run(
+        ["bash", "-c", script], env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("command", [
+    "version", "completion zsh", "check", "check --json", "diff registry registry",
+    "explain --account first --source 1 --text x", "inspect in.jsonl", "evidence show --json",
+])  # fmt: skip
+def test_an_output_that_takes_nothing(tmp_path: Path, command: str) -> None:
+    node(tmp_path, TABLES)
+    write_jsonl(tmp_path / "in.jsonl", [{"account": "first", "source_addr": "1", "destination_addr": "1", "text": "x"}])
+    stage = Stage(tmp_path)
+    stage.violations(1)
+    stage.write()
+    stage.close()
+    done = in_a_shell(f"cd {tmp_path}; P {command} >/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.lower() in (f"error: {name}: no space left on device\n" for name in ("output", "stdout"))
+
+
+def test_closed_streams(tmp_path: Path) -> None:
+    config = node(tmp_path, TABLES, '[consent]\npath = "consent"\n')
+    for command in ("inspect", "consent import", "complaints import"):
+        done = in_a_shell(f"P {command} -c {config} - <&-")
+        assert (done.returncode, done.stderr) == (1, "Error: stdin: is closed\n"), command
+    done = in_a_shell("P version --json >&-")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_path_that_no_system_takes(tmp_path: Path) -> None:
+    name = "x" * 300
+    done = process("diff", "-c", str(node(tmp_path, TABLES)), name)
+    assert (done.returncode, done.stderr) == (1, f"Error: {name}: file name too long\n")
+
+
+@pytest.mark.parametrize("command", [
+    "complaints hold port $'\\xff' --level tag --why x", "complaints lift signature $'\\xff' --why x",
+    "complaints list --single --kind port --name $'\\xff'", "consent revoke --source $'\\xff' mall 13900000001",
+    "report -o r.csv --enterprise $'\\xff'",
+])  # fmt: skip
+def test_arguments_that_are_no_utf8(tmp_path: Path, command: str) -> None:
+    node(tmp_path, TABLES, '[consent]\npath = "consent"\n')
+    done = in_a_shell(f"cd {tmp_path}; P {command}")
+    assert (done.returncode, "'\\udcff' is not in UTF-8" in done.stderr) == (2, True), done.stderr
 
 
 def on_a_terminal(*arguments: str, **more: str) -> str:
