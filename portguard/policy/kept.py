@@ -195,7 +195,8 @@ def usual_mobile(address: bytes, ton: i64, country: str) -> str:
     if (size == 11 or size == 13) and country == "86" and digits_of(address, 0, size) >= 0:
         if size == 11 and address[0] == 0x31 and address[1] > 0x32:
             return "86" + address.decode()
-        if size == 13 and address[0] == 0x38 and address[1] == 0x36 and ton != _NATIONAL:
+        mobile = ton != _NATIONAL or (address[size - 11] == 0x31 and address[size - 10] > 0x32)
+        if mobile and size == 13 and address[0] == 0x38 and address[1] == 0x36:
             return address.decode()
     return ""
 

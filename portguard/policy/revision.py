@@ -69,8 +69,9 @@ class Revision:
         self.shared = Shared()
         # Grants carry how they came about; only for `explain`, since it takes memory.
         self.noting = False
-        # How many last digits of a Chinese mobile number never decide its region.
-        self.region_tail = max(0, 13 - max(image.meta.region_lengths, default=0)) if country == "86" else 0
+        # How many last digits of a Chinese mobile number never decide its region; what is left tells that it is one.
+        longest = max(image.meta.region_lengths, default=0)
+        self.region_tail = min(9, max(0, 13 - longest)) if country == "86" else 0
 
     def close(self) -> None:
         self.image.close()

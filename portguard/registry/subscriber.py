@@ -12,8 +12,9 @@ from typing import Final
 TON_INTERNATIONAL: Final = 1
 TON_NATIONAL: Final = 2
 
-# A bare number of this shape is national whatever the TON: many senders in China say "international" and leave out 86.
-_HOME_MOBILE: Final = {"86": re.compile(r"1[3-9][0-9]{9}")}
+# A number of this shape is at home whatever the TON: many senders in China say "international" and leave out 86, or
+# "national" and have it.
+_HOME_MOBILE: Final = {"86": re.compile(r"(?:0{0,2}86)?0?(1[3-9][0-9]{9})")}
 _SHORTEST_NATIONAL: Final = 7
 
 
@@ -27,13 +28,15 @@ def subscriber(addr: bytes | str, ton: int, country: str) -> str:
     digits = text if text.isascii() and text.isdigit() else "".join(c for c in text if "0" <= c <= "9")
     if not digits:
         return ""
-    if text.startswith("+"):
+    international = text.startswith("+")
+    home = _HOME_MOBILE.get(country)
+    mobile = home.fullmatch(digits) if home is not None else None
+    if mobile is not None and not (international and digits.startswith("1")):
+        return country + mobile[1]
+    if international:
         return digits.removeprefix("00")
     if digits.startswith("00"):
         return digits[2:]
-    home = _HOME_MOBILE.get(country)
-    if home is not None and home.fullmatch(digits):
-        return country + digits
     if ton == TON_INTERNATIONAL:
         return digits
     if ton != TON_NATIONAL and digits.startswith(country) and len(digits) - len(country) >= _SHORTEST_NATIONAL:

@@ -182,7 +182,8 @@ def test_a_number_keeps_what_a_dict_would_keep(steps: list[tuple[bool, bytes]]) 
 
 
 digits = st.text("0123456789", min_size=9, max_size=11)
-near_mobiles = st.builds(str.__add__, st.sampled_from(["1", "86", "861", "+86", "0086", "85", "12", ""]), digits)
+BEGINNINGS = ["1", "86", "861", "+86", "0086", "85", "12", "", "01", "086", "8601", "8613", "+1"]
+near_mobiles = st.builds(str.__add__, st.sampled_from(BEGINNINGS), digits)
 
 
 @given(near_mobiles.map(str.encode) | st.binary(max_size=20), st.integers(0, 255), st.sampled_from(["86", "852", "1"]))
@@ -195,6 +196,7 @@ def test_a_usual_mobile_number_is_the_subscriber_that_the_registry_makes_of_it(
 
 def test_mobile_numbers_as_most_are_written_are_usual() -> None:
     wanted = "8613910001234"
-    assert [usual_mobile(b"8613910001234", ton, "86") for ton in (0, 1, 2)] == [wanted, wanted, ""]
+    assert [usual_mobile(b"8613910001234", ton, "86") for ton in (0, 1, 2)] == [wanted] * 3
+    assert [usual_mobile(b"8675512345678", ton, "86") for ton in (0, 1, 2)] == ["8675512345678"] * 2 + [""]
     assert [usual_mobile(b"13910001234", ton, "86") for ton in (0, 1, 2)] == [wanted] * 3
     assert usual_mobile(b"13910001234", 1, "852") == ""

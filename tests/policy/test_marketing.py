@@ -59,6 +59,28 @@ def judge(desk: Desk, text: str, at: str = NOON, dest: str = NORTH, account: str
 # ---- consent
 
 
+@pytest.mark.parametrize("regions", [["8613918", "85"], ["86", "85"]])
+@pytest.mark.parametrize(
+    "address", ["13918001234", "8613918001234", "013918001234", "08613918001234", "86013918001234", "+8613918001234"]
+)
+def test_one_person_in_one_region_whatever_the_form_of_the_number(
+    office: Office, regions: list[str], address: str
+) -> None:
+    rows = [{"prefix": prefix, "region": name} for prefix, name in zip(regions, ["beijing", "shanghai"], strict=True)]
+    book = Book(mall=COUNTS)
+    desk = Desk(office.revision({**registry.TABLES, "regions": rows}), OWN_TAGS, book)
+    for ton in (0, 1, 2):
+        pdu = encode.submit_sm(
+            1, source_addr=OK.encode(), dest_addr_ton=ton, destination_addr=address.encode(), data_coding=8,
+            short_message=ucs2("【星辰商城】" + SALE),
+        )  # fmt: skip
+        desk.judge(Message("first", at=when(NOON), pdu=pdu))
+        start = pdu.index(address.encode())
+        assert desk.engine.region_of(pdu, start, start + len(address), ton) == "beijing"
+    assert {subscriber for _, subscriber, _ in book.asked} == {"8613918001234"}
+    assert len(book.asked) == 3
+
+
 @pytest.mark.parametrize(
     ("answer", "verdict"), [(COUNTS, ("allow", 0)), (MISSING, ("reject", 400)), (REVOKED, ("reject", 401))]
 )

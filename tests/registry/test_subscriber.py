@@ -10,7 +10,13 @@ UNKNOWN, INTERNATIONAL, NATIONAL = 0, 1, 2
 
 
 @pytest.mark.parametrize("ton", [UNKNOWN, INTERNATIONAL, NATIONAL])
-@pytest.mark.parametrize("text", ["13912345678", "+8613912345678", "008613912345678"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "13912345678", "+8613912345678", "008613912345678", "8613912345678", "013912345678", "08613912345678",
+        "86013912345678", "+86013912345678", "+86 139-1234-5678",
+    ],
+)  # fmt: skip
 def test_the_forms_of_one_person(text: str, ton: int) -> None:
     assert subscriber(text, ton, "86") == subscriber(text.encode(), ton, "86") == "8613912345678"
 
@@ -24,6 +30,10 @@ def test_the_forms_of_one_person(text: str, ton: int) -> None:
         ("85291234567", INTERNATIONAL, "85291234567"),
         ("0085291234567", UNKNOWN, "85291234567"),
         ("+13055551234", UNKNOWN, "13055551234"),
+        ("+13912345678", NATIONAL, "13912345678"),
+        ("0013912345678", UNKNOWN, "13912345678"),
+        ("01012345678", NATIONAL, "861012345678"),
+        ("8612345678901", NATIONAL, "868612345678901"),
         ("10086", UNKNOWN, "8610086"),
         ("139-1234 5678", UNKNOWN, "8613912345678"),
         ("", UNKNOWN, ""),
@@ -40,6 +50,7 @@ def test_another_country_goes_by_its_code_and_ton() -> None:
     assert subscriber("6591234567", UNKNOWN, "65") == "6591234567"
     assert subscriber("65123456", UNKNOWN, "65") == "6565123456"
     assert subscriber("13912345678", INTERNATIONAL, "65") == "13912345678"
+    assert subscriber("8613912345678", NATIONAL, "65") == "658613912345678"
 
 
 @given(st.binary(max_size=21), st.integers(0, 255))
