@@ -73,20 +73,10 @@ class Text:
         self._words = word_table()
         # By unit; 0 until it is first asked for.
         self._kinds = vec[u8]([0] * 0x10000)
-        self.raw = b""
-        self.head = b""
-        self.tail = b""
-        self.has_head = False
-        self.has_tail = False
-        self.head_end = 0
-        self.tail_start = 0
-        self.unclosed = False
-        self.closer = False
-        self.disguised = False
-        self.disguised_head = ""
-        self.disguised_tail = ""
-        self.ornamental = False
-        self.beside = ""
+        self.raw = self.head = self.tail = b""
+        self.has_head = self.has_tail = self.unclosed = self.closer = self.disguised = self.ornamental = False
+        self.head_end = self.tail_start = 0
+        self.disguised_head = self.disguised_tail = self.beside = ""
 
     def load(self, raw: bytes, ascii_head: bool, ascii_tail: bool) -> None:
         """Read `raw`, sound UTF-16BE. 【】 is a pair at either end; [ ] is one only where that end came in a coding

@@ -188,7 +188,7 @@ def test_what_cannot_be_seen_parts_no_signature_from_its_place(unseen: str) -> N
     assert ends(f"{unseen}【青禾】您好") == Ends(seen_head="青禾")
     found = Text()
     for text in (f"【青禾】{unseen * 30}【飞燕】您好", f"您好【飞燕】{unseen}【青禾】"):
-        found.load(text.encode("utf-16-be"), False)
+        found.load(text.encode("utf-16-be"), False, False)
         assert found.beside == "飞燕"
 
 
@@ -220,7 +220,7 @@ def test_a_symbol_that_folds_into_a_letter_is_an_ornament(ornament: str) -> None
     assert ends(f"{ornament}【青禾】您好【飞燕】") == Ends(tail="飞燕", seen_head="青禾")
     assert ends(f"{ornament}〖青禾〗您好【飞燕】") == Ends(tail="飞燕", seen_head="青禾")
     found = Text()
-    found.load(f"【青禾】{ornament}【飞燕】您好".encode("utf-16-be"), False)
+    found.load(f"【青禾】{ornament}【飞燕】您好".encode("utf-16-be"), False, False)
     assert found.beside == "飞燕"
 
 
