@@ -102,6 +102,14 @@ def metrics_of(relay: Relay, exchange: Exchange, listener: Listener, metrics: So
         lambda: (((upstream.name,), float(upstream.sound)) for upstream in exchange.upstreams.all), fold="min",
     )
     metrics.counter(
+        "smsc_links_lost", "Bound links to an SMSC that ended without an unbind, and those of their ESMEs with them",
+        ("smsc", "reason"),
+        lambda: (
+            ((upstream.name, reason), float(links))
+            for upstream in exchange.upstreams.all for reason, links in upstream.lost.items()
+        ),
+    )
+    metrics.counter(
         "connections_refused", CONNECTIONS_REFUSED, ("reason",),
         lambda: _keyed(listener.refused.items()),
     )

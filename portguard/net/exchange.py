@@ -73,6 +73,13 @@ class Exchange:
             log.info("SMSC is back", extra={"smsc": upstream.name})
         upstream.answered()
 
+    def upstream_lost(self, upstream: Upstream, reason: str, fields: dict[str, object]) -> None:
+        """A link with this SMSC has ended in mid-session."""
+        links = upstream.lose(reason, monotonic())
+        if links:
+            said = {**fields, "smsc": upstream.name, "reason": reason, "links": links}
+            log.warning("link to the SMSC lost", extra=said)
+
     async def drain(self, seconds: float) -> bool:
         """Let every link finish what is owed, then close it; True when all were done within that time."""
         self.relay.drain(monotonic())

@@ -107,6 +107,7 @@ class SmscLeg(Leg):
     def stalled(self) -> None:
         if self.unread:
             log.warning("SMSC does not read, closed", extra={**self.link.fields(), "smsc": self.upstream.name})
+            self.link.lost(self, "write_timeout")
 
 
 class Link:
@@ -151,6 +152,9 @@ class Link:
                 self.smsc.answers()
         if pair.close_smsc:
             pair.close_smsc = False
+            if pair.lost and self.smsc is not None:
+                self.exchange.upstream_lost(self.smsc.upstream, pair.lost, self.fields())
+            pair.lost = ""
             self._part()
         if pair.want_smsc:
             pair.want_smsc = False
@@ -224,12 +228,19 @@ class Link:
         """An SMSC's socket has ended, for a reason unless we closed it. One that was replaced has no more to say."""
         if self.smsc is not leg:
             return
-        self.smsc = None
         if reason and not leg.answered:
             self.exchange.upstream_failed(leg.upstream, reason)
+        elif reason:
+            self.lost(leg, "closed" if leg.eof else "reset")
+        self.smsc = None
         self.regulate()
         self._tell(self.exchange.relay.smsc_lost, "losing the SMSC")
         self._settle()
+
+    def lost(self, leg: SmscLeg, reason: str) -> None:
+        """An SMSC's socket ends. In mid-session that is told: the ESME's link ends with it."""
+        if self.smsc is leg and self.pair is not None and self.pair.bound:
+            self.exchange.upstream_lost(leg.upstream, reason, self.fields())
 
     # ---- connecting
 

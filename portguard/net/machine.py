@@ -11,7 +11,8 @@ class Pair(Protocol):
 
     `to_esme` and `to_smsc` are written in order and cleared by the exchange. `want_smsc` asks for the next SMSC, also
     when the present one did not answer the bind; `answered` says that it did. `close_*` closes that leg once what is in
-    `to_*` has been written. The link clears each flag when it acts on it; `asks` while one of them is set.
+    `to_*` has been written, with `lost` for the reason where a bound SMSC has failed. The link clears each flag when it
+    acts on it; `asks` while one of them is set. `bound` is what the loss of an SMSC's link would end in mid-session.
     """
 
     link: Any
@@ -21,10 +22,13 @@ class Pair(Protocol):
     close_esme: bool
     close_smsc: bool
     answered: bool
+    lost: str
     dirty: bool
 
     @property
     def asks(self) -> bool: ...
+    @property
+    def bound(self) -> bool: ...
 
 
 class Machine(Protocol):

@@ -14,6 +14,8 @@ from portguard.net.tls import client_context
 
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 30.0
+# Seconds between log lines about lost links of one SMSC: a thousand may go at once.
+SAID_EVERY = 1.0
 
 
 class Upstream:
@@ -33,6 +35,10 @@ class Upstream:
         self.reason = ""
         self.credit = 0
         self.connects = {"answered": 0, "failed": 0}
+        # Bound links that it lost, by reason; those not yet said in the log, and when that was last done.
+        self.lost: dict[str, int] = {}
+        self._unsaid = 0
+        self._said_at = -SAID_EVERY
 
     async def connect(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         """Open a connection within `connect_timeout`. Raises OSError or TimeoutError."""
@@ -59,6 +65,16 @@ class Upstream:
         self.connects["answered"] += 1
         self.failures = 0
         self.reason = ""
+
+    def lose(self, reason: str, now: float) -> int:
+        """A bound link was lost. How many are to be said in the log now: all since the last time, or none yet."""
+        self.lost[reason] = self.lost.get(reason, 0) + 1
+        self._unsaid += 1
+        if now - self._said_at < SAID_EVERY:
+            return 0
+        self._said_at = now
+        unsaid, self._unsaid = self._unsaid, 0
+        return unsaid
 
     def reachable(self) -> None:
         """A probe got through. The back-off is kept: only an answered bind shows that it serves."""

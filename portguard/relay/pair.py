@@ -14,7 +14,7 @@ from portguard.policy.engine import Engine
 from portguard.policy.grant import Account
 from portguard.policy.terms import Bucket
 from portguard.relay.outstanding import Pending
-from portguard.smpp.session import OPEN
+from portguard.smpp.session import BOUND_TRX, BOUND_TX, OPEN
 
 # Sequence numbers of portguard's own requests (DESIGN §5).
 OWN_FIRST: Final = 0x7FFF0000
@@ -59,7 +59,7 @@ class Pair:
 
     For `net`: write `to_esme` and `to_smsc` in order; `want_smsc` asks for the next SMSC (the present one, if any, has
     failed this bind); `close_esme` and `close_smsc` close a link once everything is written; `answered` tells that the
-    SMSC has answered the bind. `link` is net's own.
+    SMSC has answered the bind, `lost` in a word why a bound SMSC is given up. `link` is net's own.
     """
 
     def __init__(self, peer: str, now: float) -> None:
@@ -71,6 +71,7 @@ class Pair:
         self.close_esme = False
         self.close_smsc = False
         self.answered = False
+        self.lost = ""
         self.dirty = False
         self.state: i64 = OPEN
         self.account = NO_ACCOUNT
@@ -116,6 +117,11 @@ class Pair:
     def asks(self) -> bool:
         """Has it anything for its link, beside what is to be written?"""
         return self.want_smsc or self.close_smsc or self.close_esme or self.answered
+
+    @property
+    def bound(self) -> bool:
+        """Is it bound, and nobody about to unbind?"""
+        return BOUND_TX <= self.state <= BOUND_TRX
 
     def own_sequence(self, taken: set[int], own: set[int]) -> i64:
         """The next sequence number of portguard's own that is free on a leg; it is noted in `own`."""

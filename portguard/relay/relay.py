@@ -339,8 +339,10 @@ class Relay(LongMessages):
         self.finish_after = False
         if to_sender is pair.to_smsc and pair.state == BINDING:
             self.smsc_lost(pair, now)
-        else:
-            self.finish(pair)
+            return
+        if to_sender is pair.to_smsc:
+            pair.lost = "framing"
+        self.finish(pair)
 
     # ---- for telemetry
 

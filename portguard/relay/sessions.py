@@ -330,6 +330,7 @@ class Sessions:
             if now - pair.last_esme > options.unbind_timeout and now - pair.last_smsc > options.unbind_timeout:
                 self.finish(pair)
         elif pair.owed > 0 and now - max(pair.last_smsc, pair.owed_since) > options.response_timeout:
+            pair.lost = "response_timeout"
             self.finish(pair)
         elif now - pair.last_esme > options.idle_timeout:
             self.end(pair, now)

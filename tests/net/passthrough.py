@@ -11,6 +11,8 @@ QUIT = b"quit"
 # What an SMSC may say before it answers the bind: neither is an answer.
 AHEAD = b"enquire"
 GARBAGE = b"garbage"
+# What ends a bound link for a reason that the relay names.
+LOST = b"lost"
 
 
 class Pair:
@@ -24,6 +26,7 @@ class Pair:
         self.close_esme = False
         self.close_smsc = False
         self.answered = False
+        self.lost = ""
         self.dirty = False
         self.bind = b""
         self.bound = False
@@ -81,6 +84,9 @@ class Passthrough:
     def smsc_data(self, pair: Pair, data: bytes, now: float) -> None:
         if data == GARBAGE:
             pair.want_smsc = True
+        elif data == LOST:
+            pair.lost = "framing"
+            self.finish(pair)
         elif data != AHEAD:
             pair.answered = pair.answered or not pair.bound
             pair.bound = True

@@ -11,7 +11,7 @@ from portguard.net.leg import HIGH_WATER, UNSENT
 from portguard.net.link import Link
 from portguard.relay.flow import LARGE_CHUNK, Lane
 from tests.net.loopback import Serve, dying, echo, on_uvloop, proxy, refusing, silent, smsc, until
-from tests.net.passthrough import AHEAD, BOOM, GARBAGE, LARGE, QUIT, Pair
+from tests.net.passthrough import AHEAD, BOOM, GARBAGE, LARGE, LOST, QUIT, Pair
 
 # What two kernels may hold in socket buffers beyond what portguard holds, generously.
 KERNEL = 32 * 1024 * 1024
@@ -390,6 +390,42 @@ def test_failover_past_smscs_that_say_anything_but_an_answer_to_the_bind(caplog:
     on_uvloop(main())
     away = [record.smsc for record in caplog.records if record.message == "SMSC is away"]  # type: ignore[attr-defined]
     assert away == ["enquiring", "raving", "dying"]
+
+
+@pytest.mark.parametrize("reason", ["closed", "reset", "framing"])
+def test_links_lost_in_mid_session_are_counted_and_said_once_a_second(
+    reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async def failing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(65536)
+            writer.write(b"bound")
+            await reader.read(65536)
+            if reason == "reset":
+                writer.transport.abort()
+            elif reason == "closed":
+                writer.close()
+            else:
+                writer.write(LOST)
+                await reader.read(65536)
+
+        async with smsc(failing, name="one") as one, proxy(one) as running:
+            upstream = running.exchange.upstreams.all[0]
+            for _ in range(3):
+                reader, writer = await running.client()
+                writer.write(b"message")
+                assert await reader.read() == b""
+            assert sum(upstream.lost.values()) == 3
+            assert set(upstream.lost) <= ({"closed", "reset"} if reason == "reset" else {reason})
+            reader, writer = await running.client()
+            writer.write(QUIT)
+            assert await reader.read() == b"bye"
+            assert sum(upstream.lost.values()) == 3, "an ESME that leaves loses nothing"
+
+    on_uvloop(main())
+    said = [record for record in caplog.records if record.message == "link to the SMSC lost"]
+    assert 1 <= len(said) <= 3
+    assert (said[0].smsc, said[0].links) == ("one", 1)  # type: ignore[attr-defined]
 
 
 def test_bind_fails_only_after_every_smsc_was_tried_even_those_known_to_be_away() -> None:

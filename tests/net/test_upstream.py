@@ -91,3 +91,9 @@ def test_every_one_is_tried_whatever_happened(weights: list[int], events: list[t
         else:
             some.order(now)
     assert sorted(map(id, some.order(now))) == sorted(map(id, some.all))
+
+
+def test_lost_links_are_said_at_most_once_a_second_and_none_is_left_out() -> None:
+    upstream = Upstreams.from_options([SmscOptions(name="a", address="127.0.0.1:1")]).all[0]
+    assert [upstream.lose("closed", at) for at in (10.0, 10.2, 10.9, 11.0, 11.1)] == [1, 0, 0, 3, 0]
+    assert upstream.lost == {"closed": 5}

@@ -284,7 +284,7 @@ def test_an_smsc_that_owes_and_is_silent_is_given_up(stage: Stage) -> None:
     stage.later(59)
     assert not actor.pair.close_esme, "silence is counted from the first unanswered request"
     stage.later(2)
-    assert actor.pair.close_esme
+    assert actor.pair.close_esme and actor.pair.lost == "response_timeout"
 
 
 def test_an_account_taken_off_file_is_unbound_after_the_reload(stage: Stage) -> None:
@@ -328,6 +328,7 @@ def test_framing_lost_by_the_smsc(stage: Stage) -> None:
     actor.smsc(accepted(2), b"\xff\xff\xff\xff")
     assert [pdu.sequence_number for pdu in actor.to_esme] == [2]
     assert actor.pair.close_esme and actor.pair.close_smsc
+    assert actor.pair.lost == "framing"
 
 
 @pytest.mark.parametrize("command", [c.BROADCAST_SM, 0x77, 0x12345])
