@@ -2,7 +2,8 @@
 
 import shutil
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -26,7 +27,7 @@ CURRENT = "current"
 @click.command()
 @config_option
 @click.option("--limit", type=click.IntRange(0), default=1000, show_default=True, help="So many rows are shown.")
-@click.option("--exit-code", is_flag=True, help="Exit 1 when there is a difference.")
+@click.option("--exit-code", is_flag=True, help="Exit 1 when there is a difference, 2 for an error.")
 @click.option("--json", "as_json", is_flag=True, help="Print an object: old, new, counts, changes, left_out.")
 @click.argument("old", default=CURRENT)
 @click.argument("new", default="")
@@ -37,17 +38,39 @@ def diff(config: Path, limit: int, exit_code: bool, as_json: bool, old: str, new
     folder, or a folder with an image. Without arguments: from what serves to the registry folder, which is what a
     reload would change.
     """
-    settings = load_settings(config)
-    with ExitStack() as opened:
-        before = _image(old, settings, opened)
-        after = _image(new or str(settings.registry.path), settings, opened)
-        found = summary(before, after, limit)
-    if as_json:
-        sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
-    else:
-        show_registry(found)
+    with _told_apart() if exit_code else nullcontext():
+        settings = load_settings(config)
+        with ExitStack() as opened:
+            before = _image(old, settings, opened)
+            after = _image(new or str(settings.registry.path), settings, opened)
+            found = summary(before, after, limit)
+        if as_json:
+            sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+            sys.stdout.buffer.flush()
+        else:
+            show_registry(found)
     if exit_code and found.counts:
         raise click.exceptions.Exit(1)
+
+
+class _Trouble(click.ClickException):
+    """An error, where 1 says that there is a difference."""
+
+    exit_code = 2
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _Trouble(f"{error.filename or 'output'}: {(error.strerror or str(error)).lower()}") from None
+    except click.ClickException as error:
+        raise _Trouble(error.message) from None
+    except click.exceptions.Exit:
+        raise click.exceptions.Exit(_Trouble.exit_code) from None
 
 
 def _image(name: str, settings: Settings, opened: ExitStack) -> Image:

@@ -87,6 +87,16 @@ def test_json_and_exit_code(config: Path) -> None:
     assert json.loads(diff(config, "--json", "current", "current", "--exit-code").stdout)["changes"] == []
 
 
+def test_errors_are_no_difference(config: Path, tmp_path: Path) -> None:
+    closed = "x" * 300
+    broken = write(tmp_path / "broken", {**TABLES, "ports": [{"port": "1", "holder": "nobody"}]})
+    for name in ("nowhere", closed, str(broken)):
+        diff(config, "--exit-code", "current", name, code=2)
+        diff(config, "current", name, code=1)
+    config.write_text("[", encoding="utf-8")
+    diff(config, "--exit-code", code=2)
+
+
 def test_a_limit(config: Path) -> None:
     found = diff(config, "--limit", "1")
     assert found.stdout.endswith("accounts: 1 changed\n  ~ slow: tps 2 -> 9\n  ... and 2 more (--limit shows more)\n")
