@@ -14,7 +14,7 @@ def run(config: Path) -> None:
 
     It then takes no more binds, waits for the answers that are owed, and exits 0; a second signal ends it at once.
     SIGHUP, `portguard reload` and a change in the registry folder make it take up the registry again. It exits 1, and
-    says why, when it cannot start.
+    says why, when it cannot start, or cannot write its last evidence.
     """
     from portguard.daemon.run import run as serve
 

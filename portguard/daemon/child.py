@@ -124,19 +124,20 @@ class Child:
         """It is about to be told to end: its end is no surprise."""
         self._stopping = True
 
-    async def stop(self, seconds: float) -> None:
-        """Wait for its end, and bring it about when it takes longer than that."""
+    async def stop(self, seconds: float) -> int | None:
+        """Wait for its end, and bring it about when it takes longer than that. Its exit code; None when it had ended
+        before."""
         self._stopping = True
         process = self._process
         if process is None:
-            return
+            return None
         try:
             async with asyncio.timeout(seconds):
-                await process.wait()
+                return await process.wait()
         except TimeoutError:
             log.error(f"{self.name} did not end in time and was killed", extra={"pid": process.pid})
             self.kill()
-            await process.wait()
+            return await process.wait()
 
     def kill(self) -> None:
         """End this life at once."""

@@ -95,16 +95,21 @@ class Journal:
         self._workers = workers
         workers.came_up = self._give
 
-    async def close(self) -> None:
-        """Wait for what is still to be written, for some seconds, and end the writer."""
+    async def close(self) -> str:
+        """Wait for what is still to be written, for some seconds, and end the writer. What is to be said when that was
+        not all, else ""."""
         self._child.stopping()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_SECONDS):
                 await self._events.durable(self._events.last)
         self._events.close()
-        await self._child.stop(END_SECONDS)
+        code = await self._child.stop(END_SECONDS)
         if self._keeping is not None:
             self._keeping.cancel()
+        if code or (code is None and self._events.waiting):
+            why = self.status.reason or (f"{NAME} ended {how(code)}" if code else "it has no writer")
+            return f"the evidence journal lacks the last records: {why}"
+        return ""
 
     def _new_child(self) -> Child:
         told = msgspec.json.encode(self._settings, enc_hook=str).decode()

@@ -374,7 +374,7 @@ class Service:
         if self._journal is not None:
             if self._serving:
                 self._journal.emit("stop", {"reason": self._failure})
-            await self._journal.close()
+            self._failure = self._failure or await self._journal.close()
         if self._endpoint is not None:
             self._endpoint.close()
         for sock in (*self._sockets, *self._listening):

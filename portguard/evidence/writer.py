@@ -101,16 +101,18 @@ class Writer:
         self._ending = 0.0
         keeper.say = self._note
 
-    def run(self) -> None:
-        """Until main and the others have closed, or main has and LAST_SECONDS are over."""
+    def run(self) -> int:
+        """Until main and the others have closed, or main has and LAST_SECONDS are over; how many records are lost."""
         while True:
             now = time.monotonic()
             if self._over(now):
                 break
             self._turn(now)
         self._keeper.close(time.monotonic())
-        if self._keeper.journal.waiting:
-            print(f"portguard: {self._keeper.journal.waiting} records are lost: {self._keeper.reason}", file=sys.stderr)
+        lost = self._keeper.journal.waiting
+        if lost:
+            print(f"portguard: {lost} records are lost: {self._keeper.reason}", file=sys.stderr)
+        return lost
 
     def _over(self, now: float) -> bool:
         if not self._ending:
@@ -288,12 +290,13 @@ class Writer:
 
     def _note(self, level: str, event: str, fields: dict[str, str | int | float]) -> None:
         if self._ending:
-            print(f"portguard: {event}: {fields}", file=sys.stderr)
+            told = ", ".join(str(value) if name == "reason" else f"{name}={value}" for name, value in fields.items())
+            print(f"portguard: {event}: {told}", file=sys.stderr)
         self._main.say(wire.NOTE, 0, wire.encode(wire.Note(level, event, fields)))
 
 
 def main(arguments: list[str]) -> int:
-    """The process. Exit code 1: it could not start, said on stderr."""
+    """The process. Exit code 1: it could not start, or has lost records; said on stderr."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
@@ -313,8 +316,7 @@ def main(arguments: list[str]) -> int:
         return 1
     facts = Facts(keys, settings.country, plain=settings.evidence.subscriber == "plain")
     gc.freeze()
-    Writer(keeper, facts, sock).run()
-    return 0
+    return 1 if Writer(keeper, facts, sock).run() else 0
 
 
 if __name__ == "__main__":

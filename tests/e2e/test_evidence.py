@@ -181,6 +181,19 @@ def test_a_full_disk(raw_smsc: RawSmsc, make_daemon: MakeDaemon) -> None:
     assert alerts(daemon)[0] == "evidence_full"
 
 
+def test_an_end_with_a_full_disk(raw_smsc: RawSmsc, make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(raw_smsc.port)
+    daemon.start()
+    writer = daemon.child("evidence.writer")
+    limits = resource.prlimit(writer, resource.RLIMIT_FSIZE)
+    resource.prlimit(writer, resource.RLIMIT_FSIZE, (10, limits[1]))
+    burst(raw.bind(daemon.port, "star"), 2, 10)
+    until(lambda: "records wait" in daemon.log(), "the full disk in the log")
+    daemon.signal(signal.SIGTERM)
+    assert daemon.wait() == 1
+    assert daemon.log().splitlines()[-1] == "the evidence journal lacks the last records: file too large"
+
+
 def alerts(daemon: Daemon) -> list[str]:
     """What the journal says of itself."""
     found = [str(fields["alert"]) for _, _, fields in rows(daemon, "alert")]

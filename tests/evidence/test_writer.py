@@ -267,7 +267,10 @@ def test_a_disk_that_stays_full_at_the_end(start: Start, tmp_path: Path) -> None
     while writer.status.state == "ok":
         writer.hear()
     door.detach()
-    assert "5 records are lost: file too large" in writer.stop()
+    said = writer.stop()
+    assert "5 records are lost: file too large" in said
+    assert "{" not in said
+    assert writer.process.returncode == 1
     assert len(sequences(tmp_path)) == 10
 
 
