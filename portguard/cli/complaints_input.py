@@ -34,6 +34,7 @@ class Input:
         self.name = "stdin" if source == "-" else source
         self.problems = Masked()
         self.unread = 0
+        self._unread_row = -1
         self.size = 0
         self._source = source
         self._chosen = chosen
@@ -88,7 +89,8 @@ class Input:
             self._unread(0, "", f"cannot be read any further: {(error.strerror or str(error)).lower()}")
 
     def _unread(self, row: int, field: str, message: str) -> None:
-        self.unread += 1
+        self.unread += row != self._unread_row
+        self._unread_row = row
         self.problems.add(self.name, row, field, message)
 
     def _format(self) -> str:

@@ -116,6 +116,12 @@ def test_what_is_refused_is_named(config: Path, tmp_path: Path) -> None:
     assert done.stdout == "0 complaints taken, 1 refused (1 duplicate), 0 consents revoked\n"
 
 
+def test_a_wrong_header_is_one_row(config: Path, tmp_path: Path) -> None:
+    done = run(config, "import", file(tmp_path, "a,b\n1,2\n"))
+    assert (done.returncode, len(done.stderr.splitlines()) > 1) == (1, True)
+    assert done.stdout == "0 complaints taken, 1 refused (1 malformed), 0 consents revoked\n"
+
+
 def test_json_lines_and_stdin(config: Path) -> None:
     line = json.dumps({
         "id": "1", "received_at": ago(1), "subscriber": "+8613900000001", "number": "8610690001", "text": SALE,
