@@ -131,6 +131,8 @@ def _write(made: Report, path: Path) -> None:
 
             beside.write_text(render(made), encoding="utf-8")
         beside.replace(path)
+    except OSError as error:
+        raise click.ClickException(f"{path}: {(error.strerror or str(error)).lower()}") from None
     finally:
         beside.unlink(missing_ok=True)
     total = made.total

@@ -78,7 +78,7 @@ def test_a_time_without_anything(config: Path, tmp_path: Path) -> None:
         (("-o", "r.pdf"), 2, "ends with .html or .csv"), ((), 2, "Missing option '-o'"),
         (("--from", "soon", "-o", "r.csv"), 2, "is not a date like"),
         (("--from", "2026-02-02", "--to", "2026-02-01", "-o", "r.csv"), 2, "is after --to"),
-        (("-o", "/no/such/folder/r.csv"), 1, "no such file or directory"),
+        (("-o", "/no/such/folder/r.csv"), 1, "Error: /no/such/folder/r.csv: no such file or directory"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(config: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
