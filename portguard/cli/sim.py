@@ -6,6 +6,7 @@ could read them.
 
 import asyncio
 import json
+import math
 import os
 import signal
 import sys
@@ -26,6 +27,16 @@ PASSWORD_ENV = "PORTGUARD_SIM_PASSWORD"
 _MIX_HELP = f"What to send: {'; '.join(f'{mix.name}, {mix.about}' for mix in MIXES.values())}."
 
 
+class _Finite(click.FloatRange):
+    """A range without nan and inf."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        found = super().convert(value, parameter, context)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a finite number", parameter, context)
+        return found
+
+
 @click.group()
 def sim() -> None:
     """Simulate either end of the wire: an SMSC or an ESME."""
@@ -37,9 +48,9 @@ def sim() -> None:
               help="serve answers; hang never answers; deaf stops reading; refuse closes every connection.")
 @click.option("--passwords", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="File of lines 'system_id password'; without it anyone may bind.")
-@click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds before an answer.")
-@click.option("--deliver-after", type=click.FloatRange(min=0), default=0.0, help="Seconds from answer to delivery.")
-@click.option("--throttle", type=click.FloatRange(0, 1), default=0.0, help="Share of messages throttled.")
+@click.option("--delay", type=_Finite(min=0), default=0.0, help="Seconds before an answer.")
+@click.option("--deliver-after", type=_Finite(min=0), default=0.0, help="Seconds from answer to delivery.")
+@click.option("--throttle", type=_Finite(0, 1), default=0.0, help="Share of messages throttled.")
 @click.option("--window", type=click.IntRange(min=0), default=0, help="Unanswered messages a link may have; 0 is any.")
 @click.option("--read-rate", type=click.IntRange(min=0), default=0, help="Octets read per second and link; 0 is any.")
 @click.option("--id-format", type=click.Choice(list(ID_FORMATS)), default="hex", show_default=True,
@@ -67,7 +78,7 @@ def smsc(address: str, passwords: Path | None, show: bool, **behaviour: Any) -> 
               help=f"File of one password, or of lines 'system_id password'; else the environment's {PASSWORD_ENV}.")
 @click.option("--bind", type=click.Choice(list(BIND_COMMANDS)), default="transceiver", show_default=True)
 @click.option("--mix", type=click.Choice(list(MIXES)), default="clean", show_default=True, help=_MIX_HELP)
-@click.option("--rate", type=click.FloatRange(min=0), default=0.0, help="Messages a second and account; 0 is any.")
+@click.option("--rate", type=_Finite(min=0), default=0.0, help="Messages a second and account; 0 is any.")
 @click.option("--window", type=click.IntRange(min=1), default=10, show_default=True, help="Unanswered messages.")
 @click.option("--count", type=click.IntRange(min=1), help="Messages in all; without it, the mix once.")
 @click.option("--json", "as_json", is_flag=True, help="Print each outcome, and the summary, as a line of JSON.")
