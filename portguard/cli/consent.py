@@ -143,10 +143,13 @@ def check(config: Path, at_text: str | None, content: str, as_json: bool, enterp
         ledger = Ledger(options.path, options, readonly=True)
     except ConsentError as error:
         raise click.ClickException(str(error)) from None
+    known = ledger.knows(enterprise)
     on_file = ledger.look(enterprise, person)
     standing = ledger.why(enterprise, person, wanted * category.INDUSTRIES + industry, at, zone)
     ledger.close()
     found = [one.fields(zone) for one in on_file]
+    if not known:
+        _warn_of(enterprise)
     if as_json:
         answer = {"enterprise": enterprise, "subscriber": person, "counts": standing.answer == COUNTS,
                   "reason": standing.reason, "on_file": found}  # fmt: skip
@@ -184,7 +187,11 @@ def revoke(config: Path, at_text: str | None, source: str, enterprise: str, numb
     when = written(seconds(at), ZoneInfo(settings.node.timezone))
     click.echo(f"revoked at {when}" if changed else "an opt-out as new is on file already")
     if not known:
-        click.echo(f"warning: nothing was ever on file of the enterprise {enterprise!r}; is it spelt so?", err=True)
+        _warn_of(enterprise)
+
+
+def _warn_of(enterprise: str) -> None:
+    click.echo(f"warning: nothing was ever on file of the enterprise {enterprise!r}; is it spelt so?", err=True)
 
 
 def _settings(config: Path) -> tuple[Settings, ConsentOptions]:

@@ -220,6 +220,10 @@ class Ledger:
                 self._renew()
                 return changed
 
+    def knows(self, enterprise: str) -> bool:
+        """Was anything ever on file of it?"""
+        return bool(self._find(enterprise))
+
     def look(self, enterprise: str, subscriber: str) -> list[OnFile]:
         """Everything committed of a pair, oldest first."""
         id, records = self._records(enterprise, subscriber)

@@ -141,6 +141,7 @@ def test_what_cannot_be_done(config: Path, tmp_path: Path) -> None:
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), arguments
     done = run(config, "check", "brand", "13900000001")
     assert (done.returncode, done.stdout) == (0, "does not count: there is no opt-in on file\n")
+    assert "the enterprise 'brand'; is it spelt so?" in done.stderr
     done = run(config, "revoke", "brandd", "13900000001")
     assert (done.returncode, "is it spelt so?" in done.stderr) == (0, True)
 
@@ -174,3 +175,11 @@ def test_a_folder_that_cannot_be_looked_into(tmp_path: Path) -> None:
     done = run(config, "check", "brand", "13900000001")
     assert (done.returncode, "cannot be opened: file name too long\n" in done.stderr) == (1, True)
     assert "Traceback" not in done.stderr
+
+
+def test_an_enterprise_that_was_never_heard_of(config: Path, tmp_path: Path) -> None:
+    assert run(config, "import", file(tmp_path, HEAD + "brand,13900000001,2026-01-01,opt-in,,,\n")).returncode == 0
+    assert run(config, "check", "brand", "13900000002").stderr == ""
+    done = run(config, "check", "--json", "brandd", "13900000001")
+    assert (done.returncode, json.loads(done.stdout)["counts"]) == (0, False)
+    assert done.stderr == "warning: nothing was ever on file of the enterprise 'brandd'; is it spelt so?\n"
