@@ -18,6 +18,7 @@ import msgspec
 
 from portguard.cli.complaints_input import CSV, JSONL, Input
 from portguard.cli.complaints_where import where
+from portguard.cli.served import warn_of_unknown
 from portguard.cli.settings import config_option, in_unicode, load_settings, moment
 from portguard.complaints.options import LEVELS
 from portguard.complaints.rows import ACCEPTED, DUPLICATE, MALFORMED
@@ -218,6 +219,7 @@ def hold(
         answer = desk.hold(kind, name, level, wanted, who, why)
     until_when = _when(answer["until"], ZoneInfo(settings.node.timezone))
     click.echo(f"{kind} {name} is held at {_level(level)} until {until_when}")
+    warn_of_unknown(settings, kind, [name])
 
 
 @complaints.command()

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from portguard.cli.served import warn_of_unknown
 from portguard.cli.settings import at_option, config_option, in_unicode, load_settings, standard_input
 from portguard.consent.edit import Entry
 from portguard.consent.export import rows, write_csv, write_jsonl
@@ -93,6 +94,7 @@ def import_(config: Path, chosen: str | None, as_json: bool, source: str) -> Non
     if result.unstated:
         verb = "count" if options.unstated_source == "accept" else "do not count"
         click.echo(f"warning: {result.unstated:,} rows name no source; they {verb} (consent.unstated_source)", err=True)
+    warn_of_unknown(settings, "enterprise", running.enterprises)
     if running.problems.count:
         raise click.exceptions.Exit(1)
 

@@ -73,6 +73,11 @@ class Import:
         self._enterprises: dict[str, int] = {}
         self._attributes: dict[Attribute, int] = {}
 
+    @property
+    def enterprises(self) -> list[str]:
+        """Those of the sound rows, as they came."""
+        return list(self._enterprises)
+
     def run(self, stream: BinaryIO, file: str, kind: str, progress: Progress | None = None) -> Result:
         """Read and write. Raises ConsentError when ledger or disk do not take it, and says how far it came."""
         progress = progress or Silence()
