@@ -267,6 +267,8 @@ class Relay(LongMessages):
                     else:
                         count(self.smsc_cut, command, 1)
                     run = stop
+                if pair.state == OPEN:
+                    end = stop  # the bind was refused: whatever else came is nothing to the ESME
             pos = stop
         count(self.smsc_in, SUBMIT_SM_RESP, answers)
         forward(pair.to_esme, buf, run, pos)

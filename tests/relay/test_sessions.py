@@ -79,12 +79,13 @@ def test_a_second_bind_is_refused(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "answer", [response(c.BIND_TRANSCEIVER, c.ESME_RINVPASWD, 1), generic_nack(c.ESME_RSYSERR, 1)]
 )
-def test_the_smsc_refuses_the_bind_and_the_esme_may_try_again(stage: Stage, answer: bytes) -> None:
+@pytest.mark.parametrize("more", [b"", unbind(7), enquire_link(7) + b"\0\0", b"\0\0\0\1"])
+def test_the_smsc_refuses_the_bind_and_the_esme_may_try_again(stage: Stage, answer: bytes, more: bytes) -> None:
     actor = stage.actor(bound=False)
     actor.esme(trx())
     stage.relay.smsc_open(actor.pair, stage.now)
     actor.raw_to_smsc()
-    actor.smsc(answer)
+    actor.smsc(answer + more)
     assert actor.raw_to_esme() == answer
     assert (actor.pair.state, actor.pair.close_smsc, actor.pair.close_esme) == (OPEN, True, False)
     actor.pair.close_smsc = False
