@@ -276,8 +276,7 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
         with whole(path, 0o600) as stream:
             yield stream
     except OSError as error:
-        name = path if error.filename in (None, str(beside)) else error.filename
-        raise click.ClickException(f"{name}: {(error.strerror or str(error)).lower()}") from None
+        raise click.ClickException(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from None
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -18,12 +18,9 @@ def whole(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
         return
     path = path.resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(beside, flags, 0o666 if mode is None else mode)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    try:
         with os.fdopen(descriptor, "wb") as stream:
             if mode is None and path.exists():
                 os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
@@ -31,8 +28,13 @@ def whole(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(descriptor)
         beside.replace(path)
+    except OSError as error:
+        if error.filename == str(beside):  # nobody asked for that one
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
 
 
 def replaceable(path: Path) -> bool:
