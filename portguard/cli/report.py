@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 import portguard as package
 from portguard.cli.settings import config_option, in_unicode, load_settings
+from portguard.cli.whole import whole
 from portguard.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -119,21 +121,19 @@ def _image(settings: Settings) -> Image | None:
 
 def _write(made: Report, path: Path) -> None:
     """Whole or not at all."""
-    beside = path.with_name(f".{path.name}.new")
     try:
-        if path.suffix.lower() == ".csv":
-            from portguard.evidence.report_sheet import write
+        with whole(path) as stream:
+            if path.suffix.lower() == ".csv":
+                from portguard.evidence.report_sheet import write
 
-            with beside.open("w", encoding="utf-8-sig", newline="") as file:
+                file = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
                 write(made, file)
-        else:
-            from portguard.evidence.report_page import render
+                file.detach()
+            else:
+                from portguard.evidence.report_page import render
 
-            beside.write_text(render(made), encoding="utf-8")
-        beside.replace(path)
+                stream.write(render(made).encode())
     except OSError as error:
-        raise click.ClickException(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    finally:
-        beside.unlink(missing_ok=True)
+        raise click.ClickException(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from None
     total = made.total
     click.echo(f"{path}: {total.submitted:,} messages, {total.hits:,} hits, {total.complaints:,} complaints")
