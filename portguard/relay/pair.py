@@ -27,10 +27,11 @@ NO_ACCOUNT: Final = Account("", Bucket())
 
 
 class Pieces:
-    """Bytes of a PDU that is not whole yet; joined only when it is, so one octet at a time stays linear."""
+    """Bytes of a PDU that is not whole yet. Pieces of an octet would take fifty times as much as objects of their own;
+    the last piece, which may be a large read, is copied only once."""
 
     def __init__(self) -> None:
-        self.parts: list[bytes] = []
+        self._held = bytearray()
         self.kept: i64 = 0
         self.need: i64 = 0
 
@@ -38,20 +39,24 @@ class Pieces:
         """The bytes to read now: `data` itself, or everything kept with it; b"" while the PDU is not whole."""
         if self.kept == 0:
             return data
-        self.parts.append(data)
         self.kept += len(data)
         if self.kept < self.need:
+            self._held += data
             return b""
-        whole = b"".join(self.parts)
-        self.parts = []
-        self.kept = 0
+        whole = bytes(self._held) + data
+        self.forget()
         return whole
 
     def keep(self, rest: bytes, need: i64) -> None:
         """Keep `rest` until `need` octets are there."""
-        self.parts.append(rest)
+        self._held += rest
         self.kept = len(rest)
         self.need = need
+
+    def forget(self) -> None:
+        """Keep nothing."""
+        self._held = bytearray()
+        self.kept = 0
 
 
 class Pair:

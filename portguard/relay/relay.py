@@ -93,13 +93,13 @@ class Relay(LongMessages):
 
     def esme_data(self, pair: Pair, data: bytes, now: float) -> None:
         """Bytes from the ESME: what passes goes to `to_smsc`, what is answered here to `to_esme`."""
-        pair.last_esme = now
         if pair.state == CLOSED or pair.half_closed:
             return
         buf = pair.from_esme.take(data)
         end: i64 = len(buf)
         if end == 0:
-            return
+            return  # nor has a PDU come that would keep the link from being idle
+        pair.last_esme = now
         if self.recent.on and BOUND_TX <= pair.state <= BOUND_TRX:
             self.recent.add(pair.system_id, now + self.engine.skew, buf)
         owed: i64 = pair.owed

@@ -78,8 +78,7 @@ class Sessions:
         pair.last_smsc = now
         pair.tlv_auto = tlv == "auto"
         pair.tlvs = tlv == "always" or (pair.tlv_auto and pair.version >= VERSION_34)
-        pair.from_smsc.parts = []
-        pair.from_smsc.kept = 0
+        pair.from_smsc.forget()
         if pair.state == BINDING:
             pair.to_smsc.append(pair.bind)
             self.binds_sent[pair.bind_command] = self.binds_sent.get(pair.bind_command, 0) + 1

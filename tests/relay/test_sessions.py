@@ -266,6 +266,16 @@ def test_an_esme_that_unbinds_while_it_is_unbound(stage: Stage) -> None:
     assert actor.pair.close_esme
 
 
+def test_a_link_on_which_a_pdu_trickles_in_is_idle(stage: Stage) -> None:
+    actor = stage.actor()
+    for octet in submit(2)[:-1]:
+        stage.later(stage.relay.options.idle_timeout / 20)
+        actor.esme(bytes([octet]))
+        if actor.raw_to_esme():
+            break
+    assert actor.pair.state == UNBINDING
+
+
 def test_idle_links_are_unbound(stage: Stage) -> None:
     actor = stage.actor()
     stage.later(299)
