@@ -95,9 +95,9 @@ class Journal:
         self._workers = workers
         workers.came_up = self._give
 
-    async def close(self) -> str:
+    async def close(self) -> list[str]:
         """Wait for what is still to be written, for some seconds, and end the writer. What is to be said when that was
-        not all, else ""."""
+        not all."""
         self._child.stopping()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_SECONDS):
@@ -108,8 +108,8 @@ class Journal:
             self._keeping.cancel()
         if code or (code is None and self._events.waiting):
             why = self.status.reason or (f"{NAME} ended {how(code)}" if code else "it has no writer")
-            return f"the evidence journal lacks the last records: {why}"
-        return ""
+            return [f"the evidence journal lacks the last records: {why}"]
+        return []
 
     def _new_child(self) -> Child:
         told = msgspec.json.encode(self._settings, enc_hook=str).decode()

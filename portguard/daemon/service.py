@@ -77,7 +77,7 @@ class Service:
         self._endpoint: Endpoint | None = None
         self._control: ControlServer | None = None
         self._offices = contextlib.AsyncExitStack()
-        self._failure = ""
+        self._failures: list[str] = []
 
     async def run(self) -> None:
         """Start, serve until a signal, drain. Raises ServiceError."""
@@ -91,8 +91,8 @@ class Service:
             await self._serve()
         finally:
             await self._close()
-        if self._failure:
-            raise ServiceError([self._failure])
+        if self._failures:
+            raise ServiceError(self._failures)
 
     # ---- start
 
@@ -290,8 +290,8 @@ class Service:
     def _lost(self, failed: "asyncio.Future[str]") -> None:
         """A worker cannot be kept alive: the others finish what they owe, and systemd or a human has to look."""
         if not failed.cancelled() and not self._stop.is_set():
-            self._failure = failed.result()
-            log.error("giving up", extra={"reason": self._failure})
+            self._failures.append(failed.result())
+            log.error("giving up", extra={"reason": failed.result()})
             self._wish_to_stop()
 
     def not_ready(self) -> str:
@@ -373,8 +373,8 @@ class Service:
             await self._complaints.close()
         if self._journal is not None:
             if self._serving:
-                self._journal.emit("stop", {"reason": self._failure})
-            self._failure = self._failure or await self._journal.close()
+                self._journal.emit("stop", {"reason": "; ".join(self._failures)})
+            self._failures += await self._journal.close()
         if self._endpoint is not None:
             self._endpoint.close()
         for sock in (*self._sockets, *self._listening):

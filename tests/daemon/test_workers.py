@@ -15,12 +15,14 @@ import pytest
 from portguard.daemon.channel import decode, encode
 from portguard.daemon.child import CRASHES
 from portguard.daemon.orders import Orders, for_a_worker
+from portguard.evidence.reader import Reader
 from portguard.settings.load import load
 from portguard.sim.ports import free_port
 from tests.daemon.processes import SETTINGS, Daemon, environment, until
 from tests.daemon.test_service import port
 
 FULL = Path(__file__).parents[2] / "config" / "portguard.toml"
+REASON = f"worker 1 ended {CRASHES} times within 60 s, last by signal 9; giving up"
 HEAVY = ("click", "rich", "aiohttp", "prometheus_client", "watchfiles", "yaml", "http.client", "tomllib")
 
 
@@ -33,6 +35,22 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 def workers(daemon: Daemon) -> list[int]:
     """Process ids of the workers that serve."""
     return [worker["pid"] for worker in daemon.ask("status")["workers"] if worker["serving"]]
+
+
+def writers(daemon: Daemon) -> list[int]:
+    """Process ids of the journal's writer."""
+    main = daemon.ask("status")["pid"]
+    children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+    return [int(pid) for pid in children if b"evidence.writer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def crash(daemon: Daemon) -> None:
+    """Kill the worker until it is given up."""
+    for number in range(CRASHES):
+        [pid] = until(lambda: workers(daemon), f"life {number + 1}")
+        os.kill(pid, signal.SIGKILL)
+        if number < CRASHES - 1:
+            until(lambda gone=pid: workers(daemon) not in ([], [gone]), f"life {number + 2}")  # type: ignore[misc]
 
 
 def lives(pid: int) -> bool:
@@ -121,16 +139,25 @@ def test_a_worker_told_to_end_by_itself_is_started_again(daemon: Daemon) -> None
 @pytest.mark.slow
 def test_a_crash_loop_ends_the_daemon(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path).start().serving()
-    for number in range(CRASHES):
-        [pid] = until(lambda: workers(daemon), f"life {number + 1}")
-        os.kill(pid, signal.SIGKILL)
-        if number < CRASHES - 1:
-            until(lambda gone=pid: workers(daemon) not in ([], [gone]), f"life {number + 2}")  # type: ignore[misc]
+    [writer] = writers(daemon)
+    crash(daemon)
     assert daemon.wait() == 1
-    assert daemon.said().splitlines()[-1] == (
-        f"worker 1 ended {CRASHES} times within 60 s, last by signal 9; giving up"
-    )
+    assert not lives(writer)
+    assert daemon.said().splitlines()[-1] == REASON
     assert "Traceback" not in daemon.said()
+    with Reader(tmp_path / "evidence") as reader:
+        *_, (_, kind, fields) = reader.rows(0, 1000)
+    assert (kind, fields["reason"]) == ("stop", REASON)
+
+
+@pytest.mark.slow
+def test_a_crash_loop_waits_for_the_journal_and_says_what_it_lacks(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path).start().serving()
+    [writer] = writers(daemon)
+    resource.prlimit(writer, resource.RLIMIT_FSIZE, (10, resource.prlimit(writer, resource.RLIMIT_FSIZE)[1]))
+    crash(daemon)
+    assert daemon.wait() == 1
+    assert daemon.said().splitlines()[-2:] == [REASON, "the evidence journal lacks the last records: file too large"]
 
 
 @pytest.mark.slow
