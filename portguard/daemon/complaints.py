@@ -239,9 +239,9 @@ class Complaints:
     async def _turn(self) -> None:
         async with self._turning:
             now = self._clock.now()
-            own = await self._run(lambda: self._rooms.turn(now))
-            pinned = await self._run(lambda: self._rooms.desk.pinned(now))
-            standing = {row[:2]: row for row in await self._run(lambda: self._rooms.desk.standing(now))}
+            desk = self._rooms.desk
+            own, at, pinned = await self._run(lambda: (self._rooms.turn(now), desk.standing(now), desk.pinned(now)))
+            standing = {row[:2]: row for row in at}
             if off := self._clock.off():
                 # The workers hold them against the clock as it is, and so do other nodes.
                 own = [msgspec.structs.replace(one, until=one.until + off) for one in own]

@@ -14,7 +14,8 @@ import msgspec
 
 from portguard.complaints.desk import HoldError
 from portguard.complaints.store import ComplaintsError
-from portguard.daemon.complaining import Kind
+from portguard.daemon.administering import Nothing
+from portguard.daemon.complaining import Kind, LiftRequest
 from portguard.daemon.complaints import MOST_ROWS
 from portguard.daemon.complaints_rooms import NoRevision
 from portguard.daemon.desk import Desk, running
@@ -39,10 +40,6 @@ T = TypeVar("T")
 Answer = dict[str, Any]
 
 
-class NoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A command that is given nothing."""
-
-
 class ComplaintsCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Complaints as objects."""
 
@@ -57,15 +54,6 @@ class SuspendCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     who: str
     why: str
     seconds: float = 86400.0
-
-
-class ResumeCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Lifts and forgives."""
-
-    kind: Kind
-    name: str
-    who: str
-    why: str
 
 
 @contextlib.asynccontextmanager
@@ -149,7 +137,7 @@ def commands_of(desk: Desk) -> dict[str, Command]:
 
     complaints = desk.complaints
 
-    async def reload(wanted: NoFields) -> Answer:
+    async def reload(wanted: Nothing) -> Answer:
         return _outcome(await desk.reloader.reload("mqtt"))
 
     async def take(wanted: ComplaintsCommand) -> Answer:
@@ -163,12 +151,12 @@ def commands_of(desk: Desk) -> dict[str, Command]:
         held = await complaints.hold(wanted.kind, wanted.name, "suspend", wanted.seconds, wanted.who, wanted.why)
         return {"until": held.until}
 
-    async def resume(wanted: ResumeCommand) -> Answer:
+    async def resume(wanted: LiftRequest) -> Answer:
         return {"before": await complaints.lift(wanted.kind, wanted.name, wanted.who, wanted.why)}
 
     return {
-        "reload": _command(NoFields, reload), "complaints": _command(ComplaintsCommand, take),
-        "suspend": _command(SuspendCommand, suspend), "resume": _command(ResumeCommand, resume),
+        "reload": _command(Nothing, reload), "complaints": _command(ComplaintsCommand, take),
+        "suspend": _command(SuspendCommand, suspend), "resume": _command(LiftRequest, resume),
     }
 
 

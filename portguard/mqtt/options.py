@@ -17,9 +17,9 @@ class MqttOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`url`: mqtt://host[:1883], or mqtts://host[:8883] for TLS. Topics are `<prefix>/<node>/...`.
 
     `client_id` is "portguard-<node>" unless set; no two clients of a broker may share one. `keepalive`: seconds after
-    which a silent broker is given up. Where it asks for a `username`, the password is the first
-    line of `password_file`, or in the environment variable that `password_env` names. `ca` replaces the system's
-    authorities; `certificate` and `key` are this client's own.
+    which a silent broker is given up. Where it asks for a `username`, the password is the first line of
+    `password_file`, or in the environment variable that `password_env` names. `ca` replaces the system's authorities;
+    `certificate` and `key` are this client's own.
 
     `violations_per_second`: of each rule, account and port; the rest is counted. `publish_per_second` bounds the
     violations that are published in all, so also how fast an outage is caught up. `qos` is that of violations: with 0

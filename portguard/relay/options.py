@@ -19,12 +19,12 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     `originals`: messages remembered for a later replace_sm (0: every replace_sm is refused). `answers`:
     what the registry says of accounts' numbers and signatures, kept in memory in 72 octets each; `grants` and
     `refusals`: what does not fit into those, like signatures with templates, in a kilobyte each, one a number with its
-    first signature. `response_timeout`: an SMSC link
-    that owes answers and stays silent this long is given up; `unbind_timeout`: how long an unbind may stay unanswered;
-    `drain_timeout`: how long owed responses are waited for at the end of a link or of the process. `pass_commands`:
-    command_ids outside the PDU table that are passed unread. `batch_us`: polls for data are kept this many microseconds
-    apart, which saves CPU and delays a message by that much at the most, each way; 0: never; auto: 1000, or 3200 over
-    many connections, while it saves a fifth of the CPU and slows no sender down.
+    first signature. `response_timeout`: an SMSC link that owes answers and stays silent this long is given up;
+    `unbind_timeout`: how long an unbind may stay unanswered; `drain_timeout`: how long owed responses are waited for at
+    the end of a link or of the process. `pass_commands`: command_ids outside the PDU table that are passed unread.
+    `batch_us`: polls for data are kept this many microseconds apart, which saves CPU and delays a message by that much
+    at the most, each way; 0: never; auto: 1000, or 3200 over many connections, while it saves a fifth of the CPU and
+    slows no sender down.
     """
 
     max_pdu: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 65536
