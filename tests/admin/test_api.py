@@ -62,6 +62,8 @@ def test_wrong_tokens_are_refused_counted_and_bounded(node: Node) -> None:
     b"\x16\x03\x01\x00\xa5\x01\0\0\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: a\r\nno header\r\n\r\n",
     b"POST /v1/reload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET /v1/status HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer pg_secret\r\r\n\r\n",
+    b"GET /v1/status HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer pg_secret\x01\r\n\r\n",
 ])  # fmt: skip
 def test_what_is_no_http_is_answered_and_leaves_no_traceback(node: Node, request_: bytes) -> None:
     before = node.said()
@@ -76,10 +78,12 @@ def test_what_is_no_http_is_answered_and_leaves_no_traceback(node: Node, request
     assert body["instance"] == f"urn:portguard:request:{headers['x-request-id']}"
     if status == 400:
         assert body["detail"].startswith("that is no HTTP request: ")
+        assert "pg_secret" not in body["detail"], "the log may have it, too"
     node.ok("GET", "/v1/status")
     said = node.said().removeprefix(before)
     assert "Traceback" not in said
     assert "level=error" not in said
+    assert "pg_secret" not in said
 
 
 def refused(metrics: list[dict[str, Any]], reason: str) -> float:
