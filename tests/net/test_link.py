@@ -210,7 +210,7 @@ def test_client_that_ignores_the_end_is_closed_all_the_same() -> None:
     on_uvloop(main())
 
 
-def test_a_pair_that_has_ended_is_let_go_of_at_once() -> None:
+def test_a_pair_that_has_ended_goes_without_the_collector() -> None:
     async def main() -> None:
         async with smsc(echo) as first, proxy(first) as running:
             reader, writer = await running.client()
