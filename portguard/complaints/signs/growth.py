@@ -37,6 +37,7 @@ class Thing(Struct, array_like=True, gc=False):
     since: float
     members: dict[str, Member]
     quiet_until: float = 0.0
+    touched: float = 0.0
 
 
 # (thing, new members, known members, hours) -> the summary
@@ -57,21 +58,22 @@ class Growth:
 
     def see(self, name: str, member: str, messages: int, now: float) -> Alert | None:
         """So many messages of this member of the thing."""
-        thing = self.things.see(name, now)
+        thing = self.things.get(name)
         if thing is None:
             # Where more comes than is watched, most of it ends here.
-            if not self.things.wants(name, now):
+            if not self.things.wants(name):
                 return None
             thing = self._begun(name, now)
             if thing is None:
                 return None
+        thing.touched = now
         found = thing.members.get(member)
         if found is None:
             if len(thing.members) >= MOST_MEMBERS_OF_ONE:
                 return None
             found = thing.members[member] = Member(0.0, now, 0)
             self._count += 1
-            self._make_room()
+            self._make_room(now)
         found.seen = now
         if found.since:
             return None
@@ -84,7 +86,7 @@ class Growth:
 
     def _begun(self, name: str, now: float) -> Thing | None:
         """A new thing; None where it had to go at once."""
-        for gone in self.things.watch(name, Thing(now, {}), now):
+        for gone in self.things.watch(name, Thing(now, {}, touched=now), now):
             self._count -= len(gone.members)
         return self.things.get(name)
 
@@ -125,9 +127,10 @@ class Growth:
             del thing.members[member]
         self._count -= len(gone)
 
-    def _make_room(self) -> None:
+    def _make_room(self, now: float) -> None:
         while self._count > MOST_MEMBERS and len(self.things) > 1:
-            self._count -= len(self.things.drop(next(iter(self.things))).members)
+            for gone in self.things.make_room(now):
+                self._count -= len(gone.members)
 
     def dump(self) -> bytes:
         """The memory, for `load`."""
@@ -138,4 +141,4 @@ class Growth:
         for name, thing in msgspec.msgpack.decode(octets, type=list[tuple[str, Thing]])[-self.things.most :]:
             self.things[name] = thing
         self._count = sum(len(thing.members) for thing in self.things.values())
-        self._make_room()
+        self._make_room(max((thing.touched for thing in self.things.values()), default=0.0))

@@ -39,6 +39,7 @@ class Channel(Struct, array_like=True, gc=False):
     updated: float
     quiet_until: float = 0.0
     alerted_until: float = 0.0
+    touched: float = 0.0
 
 
 class Turning:
@@ -54,33 +55,41 @@ class Turning:
 
     def see(self, rows: Iterable[TallyRow], now: float) -> list[Alert]:
         """The rows of a sweep."""
-        touched: dict[tuple[str, str], tuple[str, str, str]] = {}
+        touched: dict[tuple[str, str], TallyRow] = {}
         for row in rows:
             if not row.submitted or not row.port:
                 continue
-            for channels, name in ((self.ports, row.port), (self.numbers, row.number)):
-                kind = "port" if channels is self.ports else "number"
-                few = kind == "number" and name not in channels and row.submitted < LEAST_IN_A_SWEEP
-                if few or (kind == "number" and name == row.port):
-                    continue
-                counts = self._counts(channels, name, now)
-                if counts is None:
-                    continue
-                counts[row.category] += row.submitted
-                if row.category == MARKETING:
-                    touched[kind, name] = row.port, row.holder, row.signature
+            self._count(self.ports, "port", row.port, row, now, touched)
+            if self.looks_at_number(row):
+                self._count(self.numbers, "number", row.number, row, now, touched)
         # Ports first.
-        found = [self._judge(*channel, *touched[channel], now) for channel in sorted(touched, reverse=True)]
+        found = [self._judge(*channel, touched[channel], now) for channel in sorted(touched, reverse=True)]
         return [alert for alert in found if alert is not None]
+
+    def looks_at_number(self, row: TallyRow) -> bool:
+        """Might the row's number be a channel beside its port?"""
+        number = row.number
+        return number != row.port and (row.submitted >= LEAST_IN_A_SWEEP or number in self.numbers)
+
+    def _count(
+        self, channels: Watched[Channel], kind: str, name: str, row: TallyRow, now: float,
+        touched: dict[tuple[str, str], TallyRow],
+    ) -> None:
+        counts = self._counts(channels, name, now)
+        if counts is not None:
+            counts[row.category] += row.submitted
+            if row.category == MARKETING:
+                touched[kind, name] = row
 
     def _counts(self, channels: Watched[Channel], name: str, now: float) -> list[int] | None:
         """Those of the present bin; None of a channel that is not watched."""
-        channel = channels.see(name, now)
+        channel = channels.get(name)
         if channel is None:
-            if not channels.wants(name, now):
+            if not channels.wants(name):
                 return None
-            channel = Channel(now, {}, [0.0] * 5, now)
+            channel = Channel(now, {}, [0.0] * 5, now, touched=now)
             channels.watch(name, channel, now)
+        channel.touched = now
         number = int(now // self._bin)
         found = channel.bins.get(number)
         if found is None:
@@ -97,7 +106,7 @@ class Turning:
             for category, count in enumerate(channel.bins.pop(bin)):
                 channel.usual[category] += count
 
-    def _judge(self, kind: str, name: str, port: str, holder: str, signature: str, now: float) -> Alert | None:
+    def _judge(self, kind: str, name: str, row: TallyRow, now: float) -> Alert | None:
         options = self.options
         channel = (self.ports if kind == "port" else self.numbers).get(name)
         if channel is None:
@@ -110,10 +119,10 @@ class Turning:
             return None
         if quiet(max(channel.quiet_until, channel.alerted_until), now, options.cool_down_hours):
             return None
-        registered = self._registered(port)
+        registered = self._registered(row.port)
         if "marketing" in registered or not (registered == ["verification"] or self._known(channel, now)):
             return None
-        whole = self.ports.get(port) if kind == "number" else None
+        whole = self.ports.get(row.port) if kind == "number" else None
         if whole is not None and quiet(whole.alerted_until, now, options.cool_down_hours):
             return None
         # One alert for a port and for the number that it is about.
@@ -126,11 +135,12 @@ class Turning:
                 "verification": round(channel.usual[VERIFICATION]), "notification": round(channel.usual[NOTIFICATION]),
                 "marketing": round(channel.usual[MARKETING]), "unknown": round(channel.usual[UNKNOWN]),
             },
-            "registered_for": registered, "holder": holder, "signature": signature,
+            "registered_for": registered, "holder": row.holder, "signature": row.signature,
         }  # fmt: skip
         why = "is registered for verification alone" if registered == ["verification"] else "sent verifications so far"
         summary = (
-            f"{kind.capitalize()} {name} of {holder} {why}; {marketing:,} of its last {sent:,} messages are marketing."
+            f"{kind.capitalize()} {name} of {row.holder} {why}; {marketing:,} of its last {sent:,} messages are "
+            "marketing."
         )
         return Alert(NAME, "warning", {kind: name}, summary, evidence)
 

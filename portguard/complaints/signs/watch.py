@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from typing import Any, Final, Protocol
+from zlib import crc32
 
 import msgspec
 
@@ -31,6 +32,8 @@ Record = tuple[int, str, dict[str, object]]
 _CURSOR: Final = "signs.cursor"
 _DRAWN: Final = "signs.drawn"
 _FACTS_KEPT: Final = 50_000
+# The mask of what is not watched at all.
+_NOTHING: Final = 0xFFFFFFFF
 
 log = logging.getLogger("portguard.complaints")
 
@@ -105,10 +108,11 @@ class Signs:
             "signature_ports": self._signature_ports, spread.NAME: self._spread, surge.NAME: self._surge,
             turning.NAME: self._turning,
         }  # fmt: skip
-        self._watched: list[tuple[str, Watched[Any]]] = [
-            ("port_enterprises", self._port_enterprises.things), (turning.NAME, self._turning.ports),
-            ("signature_accounts", self._signature_accounts.things), (turning.NAME, self._turning.numbers),
-            ("signature_ports", self._signature_ports.things),
+        self._watched: list[tuple[str, str, Watched[Any]]] = [
+            ("port_enterprises", "port", self._port_enterprises.things), (turning.NAME, "port", self._turning.ports),
+            ("signature_accounts", "signature", self._signature_accounts.things),
+            (turning.NAME, "number", self._turning.numbers),
+            ("signature_ports", "signature", self._signature_ports.things),
         ]
         self._halvings = 0
         self._draw()
@@ -123,36 +127,57 @@ class Signs:
 
     def tallies(self, rows: Sequence[TallyRow], now: float) -> list[Alert]:
         """A sweep of a worker, at epoch second `now`; returns what it gave rise to, which is in the outbox already."""
-        found: list[Alert | None] = []
+        found: list[Alert] = []
         on = self._on
         enterprises, accounts, ports = (
             sign.see if sign.name in on else None
             for sign in (self._port_enterprises, self._signature_accounts, self._signature_ports)
         )
-        for row in rows:
-            if not row.submitted:
-                continue
+        watched = self._watched_of(rows, now)
+        for row in watched:
             port, signature, owner, passed = row.port, row.signature, row.owner, row.submitted - row.refused
             if enterprises is not None and passed > 0 and port and (owner or signature):
-                found.append(enterprises(port, owner or f"【{signature}】", passed, now))
+                alert = enterprises(port, owner or f"【{signature}】", passed, now)
+                if alert is not None:
+                    found.append(alert)
             if not signature or not (owner or passed > 0):
                 continue
-            if accounts is not None:
-                found.append(accounts(signature, row.account, row.submitted, now))
-            if ports is not None and port:
-                found.append(ports(signature, port, row.submitted, now))
+            if accounts is not None and (alert := accounts(signature, row.account, row.submitted, now)) is not None:
+                found.append(alert)
+            if ports is not None and port and (alert := ports(signature, port, row.submitted, now)) is not None:
+                found.append(alert)
         if spread.NAME in on:
             found += self._spread.see(rows, now)
         if surge.NAME in on:
             self._surge.tallies(rows, now)
         if turning.NAME in on:
-            found += self._turning.see(rows, now)
+            found += self._turning.see(watched, now)
         self._admit_blindness()
-        return self._say([alert for alert in found if alert is not None], now)
+        return self._say(found, now)
+
+    def _watched_of(self, rows: Sequence[TallyRow], now: float) -> list[TallyRow]:
+        """The rows that what is watched might be about: where more comes than can be remembered, few are."""
+        masks = dict.fromkeys(("port", "number", "signature"), _NOTHING)
+        for sign, subject, watched in self._watched:
+            watched.relax(now)
+            if sign in self._on:
+                masks[subject] = min(masks[subject], watched.mask)
+        ports, numbers, signatures = masks.values()
+        if not ports or not signatures:
+            return [row for row in rows if row.submitted]
+        looks_at_number, lot = self._turning.looks_at_number, self._watched[0][2].lot
+        # One draw for all signs that ask about a name, and none of their own for most rows.
+        return [
+            row for row in rows if row.submitted and (
+                not crc32(row.port.encode("utf-8", "replace"), lot) & ports
+                or not crc32(row.signature.encode("utf-8", "replace"), lot) & signatures
+                or (looks_at_number(row) and not crc32(row.number.encode("utf-8", "replace"), lot) & numbers)
+            )
+        ]  # fmt: skip
 
     def _admit_blindness(self) -> None:
         """Say what is not watched, each time that it is more than ever before."""
-        sign, halvings = max(((sign, watched.halvings) for sign, watched in self._watched), key=itemgetter(1))
+        sign, halvings = max(((sign, watched.halvings) for sign, _, watched in self._watched), key=itemgetter(1))
         if halvings > self._halvings:
             self._halvings = halvings
             log.warning("more comes than a sign can remember: it watches a part", extra={
@@ -178,7 +203,7 @@ class Signs:
         with self._store.transaction():
             for name in self._memory:
                 self._remember(name)
-            drawn = self._watched[0][1].lot, [watched.halvings for _, watched in self._watched]
+            drawn = self._watched[0][2].lot, [watched.halvings for _, _, watched in self._watched]
             self._store.remember(_DRAWN, msgspec.msgpack.encode(drawn))
 
     def _say(self, alerts: list[Alert], now: float) -> list[Alert]:
@@ -199,11 +224,11 @@ class Signs:
 
     def _draw(self) -> None:
         """One lot for all, and which part of it each watches: those of before, or new ones."""
-        lot, halvings = self._watched[0][1].lot, [0] * len(self._watched)
+        lot, halvings = self._watched[0][2].lot, [0] * len(self._watched)
         if octets := self._store.recall(_DRAWN):
             with suppress(msgspec.DecodeError, msgspec.ValidationError):
                 lot, halvings = msgspec.msgpack.decode(octets, type=tuple[int, list[int]])
-        for (_, watched), times in zip(self._watched, halvings, strict=False):
+        for (_, _, watched), times in zip(self._watched, halvings, strict=False):
             watched.lot, watched.halvings = lot, times
 
     def _recall(self, name: str, sign: _Memory) -> None:

@@ -151,8 +151,10 @@ def test_with_less_to_watch_all_of_it_is_watched_again(monkeypatch: pytest.Monke
     sign, _ = subleased(2000, 1)
     assert sign.things.halvings >= 4
     for step in range(20):
+        at = BEGIN + 30 * DAY + step * 301
+        sign.things.relax(at)
         for n in range(20):
-            sign.see(f"other{n}", "own", 1, BEGIN + 30 * DAY + step * 301)
+            sign.see(f"other{n}", "own", 1, at)
     assert sign.things.halvings == 0
     assert all(f"other{n}" in sign.things for n in range(20))
 
@@ -164,6 +166,21 @@ def test_what_comes_seldom_makes_room_as_before(monkeypatch: pytest.MonkeyPatch)
         sign.see(f"port{n}", "own", 1, BEGIN + n * 10)
     assert sign.things.halvings == 0
     assert list(sign.things) == [f"port{n}" for n in range(900, 1000)]
+
+
+def test_what_is_touched_again_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "MOST_THINGS", 100)
+    sign = made()
+    for n in range(100):
+        sign.see(f"port{n}", "own", 1, BEGIN + n * 10)
+    for n in range(50):
+        sign.see(f"port{n}", "own", 1, BEGIN + 1000 + n * 10)
+    # The memory is as good after a restart.
+    again = made()
+    again.load(sign.dump())
+    for n in range(40):
+        again.see(f"new{n}", "own", 1, BEGIN + 2000 + n * 10)
+    assert set(again.things) == {f"port{n}" for n in (*range(50), *range(90, 100))} | {f"new{n}" for n in range(40)}
 
 
 def test_a_clock_that_is_set_back_leaves_all_watched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """The signs' memory: bounds, restarts, and what is broken."""
 
+import random
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from portguard.complaints.options import SignsOptions
@@ -9,7 +11,7 @@ from portguard.complaints.signs import growth, spread, surge, turning
 from portguard.complaints.signs.watch import Signs
 from portguard.complaints.store import Store
 from portguard.registry.image import Image
-from portguard.sms.category import MARKETING, NOTIFICATION
+from portguard.sms.category import MARKETING, NOTIFICATION, VERIFICATION
 from portguard.sms.charset import CHARSET_GBK, CHARSET_GSM7
 from tests.complaints.signs.world import BEGIN, row, violation
 
@@ -114,7 +116,7 @@ def test_of_more_than_can_be_remembered_a_part_is_watched_and_the_log_says_so(
         signs.tallies(rows, BEGIN + 10 * sweep)
     assert set(signs._port_enterprises.things) == kept
     said = [line.__dict__["part"] for line in caplog.records if "watches a part" in line.message]
-    assert said == [f"1 in {1 << max(watched.halvings for _, watched in signs._watched)}"]
+    assert said == [f"1 in {1 << max(watched.halvings for _, _, watched in signs._watched)}"]
     assert int(said[0].split()[-1]) >= 16
     # The same ones are watched after a restart, and what comes then pushes none of them out.
     signs.save()
@@ -125,6 +127,40 @@ def test_of_more_than_can_be_remembered_a_part_is_watched_and_the_log_says_so(
     store.remember("signs.drawn", b"\xc1")
     assert Signs(SignsOptions(), store)._port_enterprises.things.halvings == 0
     store.close()
+
+
+@pytest.mark.parametrize("off", [(), ("port_enterprises",), ("signature_accounts", "signature_ports")])
+def test_rows_that_are_passed_over_would_have_changed_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(growth, "MOST_THINGS", 60)
+    monkeypatch.setattr(turning, "MOST_CHANNELS", 60)
+    options = msgspec.convert({name: {"on": False} for name in off}, SignsOptions)
+    both = [Signs(options, Store(tmp_path / name)) for name in ("one", "other")]
+    lot = both[0]._watched[0][2].lot
+    for _, _, watched in both[1]._watched:
+        watched.lot = lot
+    draw, seen = random.Random(5), []
+    monkeypatch.setattr(both[1], "_watched_of", lambda rows, now: [row for row in rows if row.submitted])
+    for sweep in range(60):
+        # Too many names at first, then few, then many again.
+        names = 20 if 20 <= sweep < 40 else 1500
+        rows = [
+            row(
+                f"a{draw.randrange(40)}", "e", f"p{port}", f"p{port}{draw.choice(('', '', '1', '2'))}", "h",
+                draw.choice((f"s{draw.randrange(names)}", "")), draw.choice((f"o{draw.randrange(400)}", "")),
+                draw.choice((NOTIFICATION, MARKETING, VERIFICATION)), draw.choice((0, 2, 3)), "",
+            ) for port in (draw.randrange(names) for _ in range(700))
+        ]  # fmt: skip
+        now = BEGIN + 400 * sweep
+        for _, _, watched in both[1]._watched:
+            watched.relax(now)
+        seen.append(len(both[0]._watched_of(rows, now)) / len(rows))
+        assert both[0].tallies(rows, now) == both[1].tallies(rows, now)
+        assert [sign.dump() for sign in both[0]._memory.values()] == [sign.dump() for sign in both[1]._memory.values()]
+    assert min(seen) < 0.4 < max(seen)
+    for signs in both:
+        signs._store.close()
 
 
 def test_samples_beyond_what_may_be_looked_at_are_left_out_in_turns(store: Store) -> None:
