@@ -61,7 +61,7 @@ wheel: $(VENV)/ready
 	$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist $(WHEEL) .
 	rm -rf build
 	@ls dist/*.whl
-	@if $(VENV)/bin/python -m zipfile --list dist/*.whl | grep -q __mypyc; then echo 'compiled'; \
+	@if $(VENV)/bin/python -m zipfile --list dist/*.whl | grep __mypyc >/dev/null; then echo 'compiled'; \
 		else echo 'INTERPRETED, for want of a C compiler or Python.h'; fi
 
 # Twice: a library that counts which ways are taken while traffic passes it, then one that is laid out by that. With the
