@@ -72,9 +72,11 @@ class RawLink:
         self.socket.close()
 
 
-def connect(port: int, receive_buffer: int = 0) -> RawLink:
-    """An ESME's connection, not bound yet."""
+def connect(port: int, receive_buffer: int = 0, source: str = "") -> RawLink:
+    """An ESME's connection, not bound yet, from an address of the loopback."""
     sock = socket.socket()
+    if source:
+        sock.bind((source, 0))
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     link = RawLink(sock)
