@@ -137,9 +137,8 @@ def test_rows_that_are_passed_over_would_have_changed_nothing(
     monkeypatch.setattr(turning, "MOST_CHANNELS", 60)
     options = msgspec.convert({name: {"on": False} for name in off}, SignsOptions)
     both = [Signs(options, Store(tmp_path / name)) for name in ("one", "other")]
-    lot = both[0]._watched[0][2].lot
-    for _, _, watched in both[1]._watched:
-        watched.lot = lot
+    for _, _, watched in both[0]._watched + both[1]._watched:
+        watched.lot = 11
     draw, seen = random.Random(5), []
     monkeypatch.setattr(both[1], "_watched_of", lambda rows, now: [row for row in rows if row.submitted])
     for sweep in range(60):
