@@ -74,6 +74,8 @@ class Growth:
             found = thing.members[member] = Member(0.0, now, 0)
             self._count += 1
             self._make_room(now)
+            if name not in self.things:
+                return None
         found.seen = now
         if found.since:
             return None

@@ -168,6 +168,18 @@ def test_what_comes_seldom_makes_room_as_before(monkeypatch: pytest.MonkeyPatch)
     assert list(sign.things) == [f"port{n}" for n in range(900, 1000)]
 
 
+def test_what_makes_room_for_its_own_member_is_counted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "MOST_MEMBERS", 11)
+    sign = made()
+    for n in range(10):
+        sign.see("first", f"old{n}", 1, BEGIN)
+    # All were touched in the same sweep, so that any may go.
+    for name, member in (("other", "a"), ("first", "b")):
+        sign.see(name, member, 1, BEGIN + 365 * DAY)
+    assert list(sign.things) == ["other"]
+    assert sign._count == sum(len(thing.members) for thing in sign.things.values()) > 0
+
+
 def test_what_is_touched_again_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "MOST_THINGS", 100)
     sign = made()
