@@ -84,9 +84,11 @@ def connect(port: int, receive_buffer: int = 0, source: str = "") -> RawLink:
     return link
 
 
-def bind(port: int, system_id: str, command_id: int = c.BIND_TRANSCEIVER, receive_buffer: int = 0) -> RawLink:
+def bind(
+    port: int, system_id: str, command_id: int = c.BIND_TRANSCEIVER, receive_buffer: int = 0, source: str = "",
+) -> RawLink:
     """A bound ESME's connection; its bind had sequence_number 1."""
-    link = connect(port, receive_buffer)
+    link = connect(port, receive_buffer, source)
     link.send(encode.bind(command_id, 1, system_id=system_id.encode(), password=b"secret"))
     link.expect(command_id | c.RESP)
     return link

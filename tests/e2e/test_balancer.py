@@ -77,7 +77,7 @@ def test_haproxy_has_nothing_to_say_about_the_sample() -> None:
 
 
 def test_a_client_keeps_to_its_node_and_its_address(nodes: list[Daemon], balancer: int) -> None:
-    links = [bound(balancer, client) for _ in range(EACH) for client in CLIENTS]
+    links = [raw.bind(balancer, "star", source=client) for _ in range(EACH) for client in CLIENTS]
     for link in links:
         link.send(raw.submit(2, allowed()))
         link.expect(c.SUBMIT_SM_RESP)
@@ -85,14 +85,14 @@ def test_a_client_keeps_to_its_node_and_its_address(nodes: list[Daemon], balance
     # Taken in turns, or where the fewest are, they would be 27 and 28.
     assert all(sessions(node) > 0 and sessions(node) % EACH == 0 for node in nodes)
     # What an account may, it may by its own address, not by the balancer's.
-    bound(balancer, CLIENTS[0], "inside")
+    raw.bind(balancer, "inside", source=CLIENTS[0])
     other = raw.connect(balancer, source=CLIENTS[1])
     other.send(encode.bind(c.BIND_TRANSCEIVER, 1, system_id=b"inside"))
     other.expect(c.BIND_TRANSCEIVER_RESP, c.ESME_RBINDFAIL)
 
 
 def test_a_node_that_ends_gives_its_clients_to_the_other(nodes: list[Daemon], balancer: int) -> None:
-    links = [bound(balancer, client) for client in CLIENTS]
+    links = [raw.bind(balancer, "star", source=client) for client in CLIENTS]
     first, second = nodes
     until(lambda: sessions(first) + sessions(second) == len(links), "all links")
     first.signal(signal.SIGTERM)
@@ -116,13 +116,6 @@ def test_a_node_that_ends_gives_its_clients_to_the_other(nodes: list[Daemon], ba
 
 def sessions(node: Daemon) -> int:
     return sum(worker["sessions"] for worker in node.status()["workers"])
-
-
-def bound(port: int, source: str, system_id: str = "star") -> raw.RawLink:
-    link = raw.connect(port, source=source)
-    link.send(encode.bind(c.BIND_TRANSCEIVER, 1, system_id=system_id.encode(), password=b"secret"))
-    link.expect(c.BIND_TRANSCEIVER_RESP)
-    return link
 
 
 def _answers(port: int, source: str = "") -> bool:
