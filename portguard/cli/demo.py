@@ -46,7 +46,7 @@ NEXT: Final = (
     "portguard sim esme --mix day                      this demo's traffic, by hand, while you look at it with",
     "portguard top -c config/portguard.toml            what goes on at this moment; q ends it",
     "config/registry/README.md                         who may send what in the sample, and who may not",
-    "deploy/                                           systemd, Prometheus and Grafana",
+    "deploy/                                           systemd, containers, HAProxy, Prometheus and Grafana",
 )
 
 _NO_SAMPLE: Final = (
