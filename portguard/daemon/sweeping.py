@@ -11,7 +11,7 @@ from typing import Final
 from portguard.policy.counters import Tallies
 
 TALLY_SECONDS: Final = 10.0
-# What a worker tallies at the most between two sweeps, and all of them: the main process takes 7 us a row of more
+# What a worker tallies at the most between two sweeps, and all of them: the main process takes 8 us a row of more
 # ports and signatures than the signs can remember, and 18 us a row of fewer.
 MOST_TALLIES: Final = 100_000
 MOST_OF_ALL: Final = 200_000
