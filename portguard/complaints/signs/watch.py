@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from operator import itemgetter
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32
 
 import msgspec
@@ -41,6 +41,14 @@ log = logging.getLogger("portguard.complaints")
 class _Memory(Protocol):
     def dump(self) -> bytes: ...
     def load(self, octets: bytes) -> None: ...
+
+
+class _Watching(NamedTuple):
+    """What a sign watches of one kind of names."""
+
+    sign: str
+    subject: str
+    names: Watched[Any]
 
 
 class _OnFile:
@@ -108,11 +116,12 @@ class Signs:
             "signature_ports": self._signature_ports, spread.NAME: self._spread, surge.NAME: self._surge,
             turning.NAME: self._turning,
         }  # fmt: skip
-        self._watched: list[tuple[str, str, Watched[Any]]] = [
-            ("port_enterprises", "port", self._port_enterprises.things), (turning.NAME, "port", self._turning.ports),
-            ("signature_accounts", "signature", self._signature_accounts.things),
-            (turning.NAME, "number", self._turning.numbers),
-            ("signature_ports", "signature", self._signature_ports.things),
+        self._watched = [
+            _Watching("port_enterprises", "port", self._port_enterprises.things),
+            _Watching(turning.NAME, "port", self._turning.ports),
+            _Watching("signature_accounts", "signature", self._signature_accounts.things),
+            _Watching(turning.NAME, "number", self._turning.numbers),
+            _Watching("signature_ports", "signature", self._signature_ports.things),
         ]
         self._halvings = 0
         self._draw()
@@ -158,14 +167,14 @@ class Signs:
     def _watched_of(self, rows: Sequence[TallyRow], now: float) -> list[TallyRow]:
         """The rows that what is watched might be about: where more comes than can be remembered, few are."""
         masks = dict.fromkeys(("port", "number", "signature"), _NOTHING)
-        for sign, subject, watched in self._watched:
-            watched.relax(now)
-            if sign in self._on:
-                masks[subject] = min(masks[subject], watched.mask)
+        for watching in self._watched:
+            watching.names.relax(now)
+            if watching.sign in self._on:
+                masks[watching.subject] = min(masks[watching.subject], watching.names.mask)
         ports, numbers, signatures = masks.values()
         if not ports or not signatures:
             return [row for row in rows if row.submitted]
-        looks_at_number, lot = self._turning.looks_at_number, self._watched[0][2].lot
+        looks_at_number, lot = self._turning.looks_at_number, self._watched[0].names.lot
         # One draw for all signs that ask about a name, and none of their own for most rows.
         return [
             row for row in rows if row.submitted and (
@@ -177,7 +186,7 @@ class Signs:
 
     def _admit_blindness(self) -> None:
         """Say what is not watched, each time that it is more than ever before."""
-        sign, halvings = max(((sign, watched.halvings) for sign, _, watched in self._watched), key=itemgetter(1))
+        sign, halvings = max(((one.sign, one.names.halvings) for one in self._watched), key=itemgetter(1))
         if halvings > self._halvings:
             self._halvings = halvings
             log.warning("more comes than a sign can remember: it watches a part", extra={
@@ -203,7 +212,7 @@ class Signs:
         with self._store.transaction():
             for name in self._memory:
                 self._remember(name)
-            drawn = self._watched[0][2].lot, [watched.halvings for _, _, watched in self._watched]
+            drawn = self._watched[0].names.lot, [one.names.halvings for one in self._watched]
             self._store.remember(_DRAWN, msgspec.msgpack.encode(drawn))
 
     def _say(self, alerts: list[Alert], now: float) -> list[Alert]:
@@ -224,12 +233,12 @@ class Signs:
 
     def _draw(self) -> None:
         """One lot for all, and which part of it each watches: those of before, or new ones."""
-        lot, halvings = self._watched[0][2].lot, [0] * len(self._watched)
+        lot, halvings = self._watched[0].names.lot, [0] * len(self._watched)
         if octets := self._store.recall(_DRAWN):
             with suppress(msgspec.DecodeError, msgspec.ValidationError):
                 lot, halvings = msgspec.msgpack.decode(octets, type=tuple[int, list[int]])
-        for (_, _, watched), times in zip(self._watched, halvings, strict=False):
-            watched.lot, watched.halvings = lot, times
+        for one, times in zip(self._watched, halvings, strict=False):
+            one.names.lot, one.names.halvings = lot, times
 
     def _recall(self, name: str, sign: _Memory) -> None:
         octets = self._store.recall(f"signs.{name}")

@@ -116,7 +116,7 @@ def test_of_more_than_can_be_remembered_a_part_is_watched_and_the_log_says_so(
         signs.tallies(rows, BEGIN + 10 * sweep)
     assert set(signs._port_enterprises.things) == kept
     said = [line.__dict__["part"] for line in caplog.records if "watches a part" in line.message]
-    assert said == [f"1 in {1 << max(watched.halvings for _, _, watched in signs._watched)}"]
+    assert said == [f"1 in {1 << max(one.names.halvings for one in signs._watched)}"]
     assert int(said[0].split()[-1]) >= 16
     # The same ones are watched after a restart, and what comes then pushes none of them out.
     signs.save()
@@ -137,8 +137,8 @@ def test_rows_that_are_passed_over_would_have_changed_nothing(
     monkeypatch.setattr(turning, "MOST_CHANNELS", 60)
     options = msgspec.convert({name: {"on": False} for name in off}, SignsOptions)
     both = [Signs(options, Store(tmp_path / name)) for name in ("one", "other")]
-    for _, _, watched in both[0]._watched + both[1]._watched:
-        watched.lot = 11
+    for one in both[0]._watched + both[1]._watched:
+        one.names.lot = 11
     draw, seen = random.Random(5), []
     monkeypatch.setattr(both[1], "_watched_of", lambda rows, now: [row for row in rows if row.submitted])
     for sweep in range(60):
@@ -152,8 +152,8 @@ def test_rows_that_are_passed_over_would_have_changed_nothing(
             ) for port in (draw.randrange(names) for _ in range(700))
         ]  # fmt: skip
         now = BEGIN + 400 * sweep
-        for _, _, watched in both[1]._watched:
-            watched.relax(now)
+        for one in both[1]._watched:
+            one.names.relax(now)
         seen.append(len(both[0]._watched_of(rows, now)) / len(rows))
         assert both[0].tallies(rows, now) == both[1].tallies(rows, now)
         assert [sign.dump() for sign in both[0]._memory.values()] == [sign.dump() for sign in both[1]._memory.values()]
