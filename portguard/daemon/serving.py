@@ -96,7 +96,10 @@ class Serving:
         self._begin(keep_probing(self.exchange))
         self._begin(self._housekeeping())
         self._begin(self.recording.keep())
-        freeze()
+        # What lives as long as the process is not worth the collector's looking at it again and again. Not at a swap:
+        # messages would wait until it has looked at every connection.
+        gc.collect()
+        gc.freeze()
 
     async def _open_ledger(self) -> None:
         """Consent is judged where there is a ledger; its reads are renewed and replies heard from now on."""
@@ -153,7 +156,6 @@ class Serving:
         if self._before is not None:
             self._before.close()
         self._before, self._image = self._image, image
-        freeze()
 
     def abandon(self) -> None:
         """Forget a prepared revision."""
@@ -241,9 +243,3 @@ class Serving:
 def _ended(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         log.error("a task of the worker failed", exc_info=task.exception())
-
-
-def freeze() -> None:
-    """What lives as long as a revision is not worth the collector's looking at it again and again."""
-    gc.collect()
-    gc.freeze()

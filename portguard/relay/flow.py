@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from librt.vecs import vec
 from mypy_extensions import i64
 
 # A read of so many octets may have left more behind it: others have their turn first.
@@ -37,16 +38,14 @@ class Arrivals:
             self.tell()
 
 
-_NO_CHUNK: Final = ("", 0.0, b"")
-
-
 class Recent:
     """What ESMEs have sent lately, as it came: (account, epoch seconds, octets), for judging it once more. At most
     `most` chunks of `octets` in all; the oldest are forgotten. A chunk may end in the beginning of a PDU, which comes
     whole at the head of the link's next. It is kept while `on`. Chunks are numbered from 1; the newest is `last`.
 
     Where that many octets come in less than `seconds`, chunks are left out here and there: what is kept goes back
-    further then, and what is not is written over while the processor's cache still has it.
+    further then, and what is not is written over while the processor's cache still has it. They stand in columns: as
+    many objects would be the garbage collector's to look through, all at once.
     """
 
     def __init__(self, most: i64, octets: i64, seconds: float = 0.0) -> None:
@@ -56,7 +55,9 @@ class Recent:
         self._a_second = float(octets) / seconds if seconds > 0.0 else 0.0
         self._room = float(octets)
         self._at = 0.0
-        self._chunks: list[tuple[str, float, bytes]] = [_NO_CHUNK] * int(most)
+        self._system_ids: list[str] = [""] * int(most)
+        self._times: vec[float] = vec[float]([0.0] * int(most))
+        self._chunks: list[bytes] = [b""] * int(most)
         self._first: i64 = 0
         self._count: i64 = 0
         self.last: i64 = 0
@@ -65,14 +66,17 @@ class Recent:
         """One more chunk; it is not copied."""
         if self._a_second > 0.0 and not self._has_room(at, len(data)):
             return
-        size = len(self._chunks)
+        size: i64 = len(self._chunks)
         while self._count > 0 and (self._count >= size or self.kept + len(data) > self.octets):
-            self.kept -= len(self._chunks[self._first][2])
-            self._chunks[self._first] = _NO_CHUNK
+            self.kept -= len(self._chunks[self._first])
+            self._chunks[self._first] = b""
             self._first = (self._first + 1) % size
             self._count -= 1
         if size > 0 and len(data) <= self.octets:
-            self._chunks[(self._first + self._count) % size] = (system_id, at, data)
+            place = (self._first + self._count) % size
+            self._system_ids[place] = system_id
+            self._times[place] = at
+            self._chunks[place] = data
             self._count += 1
             self.kept += len(data)
             self.last += 1
@@ -100,9 +104,10 @@ class Recent:
         room = octets
         at = start if start > oldest else oldest
         while at <= last and at <= self.last and room > 0:
-            chunk = self._chunks[(self._first + at - oldest) % size]
-            found.append(chunk)
-            room -= len(chunk[2])
+            place = (self._first + at - oldest) % size
+            chunk = self._chunks[place]
+            found.append((self._system_ids[place], self._times[place], chunk))
+            room -= len(chunk)
             at += 1
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,20 @@ def test_recent_is_bounded_by_number_and_octets() -> None:
         assert recent.kept == sum(len(chunk[2]) for chunk in kept(recent)) <= 10
         assert len(kept(recent)) <= 3
         assert len(octets) > 10 or kept(recent)[-1][2] == octets
+
+
+def test_recent_chunks_are_nothing_to_the_garbage_collector() -> None:
+    recent = Recent(1000, 1 << 20)
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(gc.get_objects())
+        for n in range(1000):
+            recent.add("star", float(n), b"%010d" % n)
+        assert len(gc.get_objects()) < before + 10
+    finally:
+        gc.enable()
+    assert len(kept(recent)) == 1000
 
 
 def test_of_fast_traffic_recent_chunks_are_left_out_here_and_there() -> None:
