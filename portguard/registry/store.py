@@ -100,7 +100,9 @@ class StoreWriter:
         index = end + -end % _BUCKET
         file.write(bytes(index - end))
         buckets = _buckets(hashes, places)
-        file.write(buckets)
+        # One write of all of it would be 50 ms in the kernel, which whoever wakes up on that processor waits for.
+        for piece in range(0, len(buckets), _BLOCK):
+            file.write(memoryview(buckets)[piece : piece + _BLOCK])
         self._at = index + len(buckets)
         self._places[database] = Place(start, end, len(places), index, len(buckets) // _BUCKET)
         return len(places)
