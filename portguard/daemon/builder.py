@@ -34,6 +34,7 @@ COMPARE_SECONDS = 600.0
 # One that runs where nobody else wants to is content with less than this part of a processor for so many seconds.
 PATIENCE_SECONDS = 5.0
 PATIENCE_SHARE = 0.1
+LOW_SECONDS = 20.0
 
 log = logging.getLogger("portguard.daemon")
 
@@ -139,20 +140,25 @@ async def _printed(
 
 
 async def _patient(pid: int, what: str) -> None:
-    """See to one that runs where nobody else wants to: once it has starved it becomes `low`. Where no processor is ever
-    idle, what the administrators changed would never come into force."""
+    """See to one that runs where nobody else wants to: once it has starved it is `low` for a while. Where no processor
+    is ever idle, what the administrators changed would never come into force; where one is again, no message should
+    wait for the builder any longer."""
+    said = False
     with contextlib.suppress(OSError):  # it has ended, or this is no Linux
-        used = cpu_seconds(pid)
         while True:
+            before = cpu_seconds(pid)
             await asyncio.sleep(PATIENCE_SECONDS)
-            before, used = used, cpu_seconds(pid)
-            if used - before < PATIENCE_SECONDS * PATIENCE_SHARE and wants_processor(pid):
-                give_priority(pid, "low")
-                if os.sched_getscheduler(pid) == os.SCHED_IDLE:
-                    log.warning(f"the {what} gets no processor: registry.priority = \"low\" gives it some")
-                else:
-                    log.info(f"the {what} got no processor, it has low priority now")
+            if cpu_seconds(pid) - before >= PATIENCE_SECONDS * PATIENCE_SHARE or not wants_processor(pid):
+                continue
+            give_priority(pid, "low")
+            if os.sched_getscheduler(pid) == os.SCHED_IDLE:
+                log.warning(f"the {what} gets no processor: registry.priority = \"low\" gives it some")
                 return
+            if not said:
+                log.info(f"the {what} got no processor, it has low priority now and then")
+                said = True
+            await asyncio.sleep(LOW_SECONDS)
+            give_priority(pid, "idle")
 
 
 async def _once(octets: bytes) -> AsyncIterator[bytes]:

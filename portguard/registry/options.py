@@ -10,7 +10,8 @@ class RegistryOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`path`: the folder of tables. `watch`: reload when a file in it changes, once it was quiet for `settle_ms`.
 
     `priority`: of the processes that build and compare revisions while one serves; idle: they run where nothing else
-    wants to, and are low once they have starved for some seconds; low: they get some tenth of a busy processor."""
+    wants to, and are low for a while once they have starved for some seconds; low: they get some tenth of a busy
+    processor."""
 
     path: Path
     watch: bool = True

@@ -64,34 +64,39 @@ def busy_processor() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("may", [True, False], ids=["permitted", "not permitted"])
-async def test_a_build_that_gets_no_processor_gives_way_no_longer(
+async def test_a_build_that_gets_no_processor_gives_way_less_for_a_while(
     may: bool, tmp_path: Path, busy_processor: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    if may and os.geteuid() != 0 and resource.getrlimit(resource.RLIMIT_NICE)[0] < 20 - LOW_NICE:
+        pytest.skip("only root, or LimitNICE=+10, may lift a process")
     caplog.set_level("INFO")
     monkeypatch.setattr(builder, "PATIENCE_SECONDS", 0.3)
-    if not may:
-        monkeypatch.setattr(builder, "give_priority", only_lower)
-    elif os.geteuid() != 0 and resource.getrlimit(resource.RLIMIT_NICE)[0] < 20 - LOW_NICE:
-        pytest.skip("only root, or LimitNICE=+10, may lift a process")
+    monkeypatch.setattr(builder, "LOW_SECONDS", 0.1)
+    found: list[int] = []
+
+    def give(pid: int, name: str) -> None:
+        # A kernel that does not permit more: one may become idle, and stays so.
+        if may or name == "idle":
+            give_priority(pid, name)
+        found.append(os.sched_getscheduler(pid))
+
+    monkeypatch.setattr(builder, "give_priority", give)
     state = StateFolder(tmp_path / "state")
     state.open()
     folder = write(tmp_path / "sound", sound())
     building = asyncio.create_task(build(folder, state, "Asia/Shanghai", "86", priority="idle"))
-    said = f"the build {'got no processor, it has low priority now' if may else 'gets no processor: registry.priority'}"
-    while said not in caplog.text:
+    while len(found) < (4 if may else 2):
         assert not building.done(), "it was done before it starved"
         await asyncio.sleep(0.05)
     busy_processor.kill()
     assert (await building).revision
+    idle, low = os.SCHED_IDLE, os.SCHED_BATCH
+    assert found[:4] == ([idle, low, idle, low] if may else [idle, idle])
+    said = "got no processor, it has low priority now and then" if may else "gets no processor: registry.priority"
+    assert f"the build {said}" in caplog.text
     assert caplog.text.count("no processor") == 1
     state.close()
-
-
-def only_lower(pid: int, name: str) -> None:
-    """What a kernel does that does not permit more: one may become idle, and stays so."""
-    if name == "idle":
-        give_priority(pid, name)
 
 
 async def test_a_comparison_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
