@@ -37,7 +37,6 @@ from portguard.sms.charset import CHARSET_BY_NAME
 from portguard.sms.lexicon import Lexicon
 from portguard.sms.sight import OVERRIDE
 from portguard.sms.signature import form_error
-from portguard.sms.template import Template, Templates
 from portguard.sms.text import is_usual
 
 MAX_DIGITS = 20
@@ -383,14 +382,10 @@ class Revision:
 
     def fill_templates(self, grant: Grant, owners: list[str]) -> None:
         """The templates of the signature."""
-        rows = [
-            Template(record.id, *parse(record.category), record.text)
-            for owner in sorted(set(owners))
-            for record in self.image.templates(grant.signature, owner)
-        ]
-        if rows:
-            grant.templates = Templates(rows)
-            grant.templated = bytes(any(row.category == n for row in rows) for n in range(len(CATEGORY_NAMES)))
+        templates = self.shared.templates_of(self.image, grant.signature, owners)
+        if len(templates.categories) > 0:
+            grant.templates = templates
+            grant.templated = bytes(number in templates.categories for number in range(len(CATEGORY_NAMES)))
 
 
 @lru_cache(maxsize=2)

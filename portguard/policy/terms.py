@@ -14,9 +14,11 @@ from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
+from portguard.registry.image import Image
 from portguard.registry.reader import Reader
 from portguard.registry.records import Dated, ScopeCursor, ScopeRecord, SignatureEntry
-from portguard.sms.category import permits
+from portguard.sms.category import parse, permits
+from portguard.sms.template import Template, Templates
 
 NO_REGIONS: Final[frozenset[str]] = frozenset()
 # 16 industries in each of 5 categories: the index of a `permits` table is category * 16 + industry.
@@ -159,6 +161,10 @@ class Shared:
         # By the enterprise that sends, and likeness.
         self.alike: dict[str, dict[bytes, Terms]] = {}
         self.kept: i64 = 0
+        # By signature and owners; how many there are, and may be, in all.
+        self.templates: dict[tuple[str, ...], Templates] = {}
+        self.templates_kept: i64 = 0
+        self.most_templates: i64 = 50_000
 
     def enterprise(self, name: str) -> tuple[str, ...]:
         """The enterprise, alone, the same object every time: a hundred thousand grants have a few thousand of them."""
@@ -210,6 +216,24 @@ class Shared:
             self.kept = 0
         self.alike.setdefault(enterprise, {})[likeness] = terms
         self.kept += 1
+
+    def templates_of(self, image: Image, signature: str, owners: list[str]) -> Templates:
+        """What these owners have on file for a signature, the same object every time: each of its grants is on another
+        number, and there may be as many numbers as messages."""
+        key = signature, *sorted(set(owners))
+        known = self.templates.get(key)
+        if known is None:
+            found = [
+                Template(record.id, *parse(record.category), record.text)
+                for owner in key[1:]
+                for record in image.templates(signature, owner)
+            ]
+            if self.templates_kept + len(found) > self.most_templates:
+                self.templates.clear()
+                self.templates_kept = 0
+            known = self.templates[key] = Templates(found)
+            self.templates_kept += len(found) + 1
+        return known
 
     def _covering(self, row: ScopeRecord) -> Covering:
         capped = row.daily_cap > 0

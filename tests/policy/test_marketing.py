@@ -249,6 +249,35 @@ def test_an_offer_that_another_template_would_hold_goes_on_to_its_own(office: Of
     assert judge(desk, f"【星辰商城】尊敬的{reader}，您的包裹已到驿站") == ("allow", 0)
 
 
+def templates_by_number(desk: Desk, signature: str, first: int = 10) -> list[Templates]:
+    found = []
+    for number in range(first, first + 20):
+        desk.judge(Message("first", f"106900011{number:02}", NORTH, f"【{signature}】" + CODE, at=when(NOON)))
+        assert desk.engine.grant.templates is not None
+        found.append(desk.engine.grant.templates)
+    return found
+
+
+def test_a_signature_has_its_templates_once_on_however_many_numbers(office: Office) -> None:
+    found = templates_by_number(office.desk(TEMPLATED), "星辰商城")
+    assert all(templates is found[0] for templates in found)
+
+
+def test_templates_are_bounded(office: Office) -> None:
+    row = TEMPLATED["templates"][-1]
+    rows = [
+        {**row, "id": f"{signature}{number}", "signature": signature, "enterprise": enterprise}
+        for signature, enterprise in (("星辰商城", "mall"), ("月光银行", "bank")) for number in range(3)
+    ]  # fmt: skip
+    desk = office.desk({**TEMPLATED, "templates": rows})
+    shared = desk.revision.shared
+    shared.most_templates = 5
+    for first in (10, 40):
+        for signature in ("星辰商城", "月光银行"):
+            templates_by_number(desk, signature, first)
+            assert [key[0] for key in shared.templates] == [signature]
+
+
 # ---- frequency
 
 LIMITS = {"verification": {"minute": 1, "hour": 3, "day": 4}}
