@@ -46,3 +46,15 @@ def test_many_keys_and_a_large_value(tmp_path: Path) -> None:
     assert not any(store.get(b"%06d" % n) for n in range(20_000, 40_000))
     assert dict(file.records("all")) == content
     file.close()
+
+
+def test_a_hash_table_of_several_pieces(tmp_path: Path) -> None:
+    keys = [b"%06d" % n for n in range(150_000)]
+    with StoreWriter(tmp_path / "s") as writer:
+        writer.write("all", ((key, key) for key in keys))
+        writer.write("next", [(b"key", b"value")])
+        writer.finish(1, None)
+    file = StoreFile(tmp_path / "s")
+    assert all(file.store("all").get(key) == key for key in keys)
+    assert file.store("next").get(b"key") == b"value"
+    file.close()
