@@ -31,7 +31,8 @@ LONGEST_RESULT = 4 * 1024 * 1024
 BUILD_SECONDS = 3600.0
 # Beside the time that a comparison may take by its task: its start, and the rows.
 COMPARE_SECONDS = 600.0
-# One that runs where nobody else wants to is content with less than this part of a processor for so many seconds.
+# One that runs where nobody else wants to is content with less than this part of a processor for so many seconds, and
+# then has low priority for LOW_SECONDS.
 PATIENCE_SECONDS = 5.0
 PATIENCE_SHARE = 0.1
 LOW_SECONDS = 20.0

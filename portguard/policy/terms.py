@@ -161,7 +161,7 @@ class Shared:
         # By the enterprise that sends, and likeness.
         self.alike: dict[str, dict[bytes, Terms]] = {}
         self.kept: i64 = 0
-        # By signature and owners; how many there are, and may be, in all.
+        # By signature and owners; how many stand here, and may, in all. Grants that are kept hold on to theirs.
         self.templates: dict[tuple[str, ...], Templates] = {}
         self.templates_kept: i64 = 0
         self.most_templates: i64 = 50_000
