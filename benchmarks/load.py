@@ -177,8 +177,9 @@ class Pacer:
         count, many = due - self._sent, len(self._esmes)
         if count > 0:
             self.late.append(now - self._sent / self._rate)
-            for place in range(min(count, many)):
-                self._esmes[(self._sent + place) % many].send((count - place + many - 1) // many)
+            each, further = divmod(count, many)
+            for place in range(self._sent, self._sent + min(count, many)):
+                self._esmes[place % many].send(each + 1 if place < self._sent + further else each)
             self._sent = due
 
 

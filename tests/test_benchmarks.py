@@ -12,7 +12,7 @@ import sys
 import time
 from bisect import bisect_right
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, cycle, islice
 from pathlib import Path
 from time import perf_counter
 from types import SimpleNamespace
@@ -285,6 +285,22 @@ def test_a_stream_is_compared_however_it_is_cut(
         assert ring.pdus == bisect_right(ends, at)
     if not pdus:
         assert not ring.matches(b"more")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.binary(min_size=1, max_size=5), min_size=1, max_size=6), st.lists(st.integers(0, 20), max_size=12)
+)
+def test_a_stream_is_sent_however_many_go_at_once(
+    monkeypatch: pytest.MonkeyPatch, pdus: list[bytes], counts: list[int]
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    module = importlib.import_module("ring")
+    ring = module.Ring(module.Tape(pdus))
+    sent = [ring.take(count) for count in counts]
+    assert b"".join(sent) == b"".join(islice(cycle(pdus), sum(counts)))
+    assert ring.pdus == sum(counts)
+    assert ring.matches(pdus[ring.pdus % len(pdus)])
 
 
 async def test_moments_in_which_the_machine_is_braked_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
