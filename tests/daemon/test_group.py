@@ -177,7 +177,7 @@ def test_recent_traffic_of_both_in_the_order_of_time(tmp_path: Path) -> None:
 
 def test_recent_traffic_comes_in_pages_while_more_of_it_comes() -> None:
     class Relay:
-        recent = Recent(1000, 1 << 30)
+        recent = Recent(1000, 1 << 22)
 
     def arrive(first: int, end: int) -> None:
         for number in range(first, end):

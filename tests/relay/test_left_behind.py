@@ -6,6 +6,8 @@ import gc
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portguard.policy.counters import Records, Tallies
 from portguard.policy.record import parse
@@ -175,6 +177,22 @@ def test_recent_is_bounded_by_number_and_octets() -> None:
         assert recent.kept == sum(len(chunk[2]) for chunk in kept(recent)) <= 10
         assert len(kept(recent)) <= 3
         assert len(octets) > 10 or kept(recent)[-1][2] == octets
+
+
+@given(st.integers(1, 8), st.integers(1, 60), st.lists(st.integers(1, 30), max_size=60))
+def test_recent_is_the_end_of_what_came(most: int, octets: int, lengths: list[int]) -> None:
+    recent, came = Recent(most, octets), list[tuple[str, float, bytes]]()
+    for number, length in enumerate(lengths):
+        chunk = bytes([number]) * length
+        recent.add(f"star {number}", float(number), chunk)
+        if length <= octets:
+            came.append((f"star {number}", float(number), chunk))
+        found = kept(recent)
+        assert found == came[len(came) - len(found) :]
+        assert recent.last == len(came)
+        # No chunk is divided: a part of the ring as long as one may lie idle, and another has made room for the last.
+        full = len(found) == min(most, len(came)) or recent.kept > octets - 2 * max(lengths)
+        assert full and recent.kept == sum(len(chunk) for _, _, chunk in found) <= octets
 
 
 def test_recent_chunks_are_nothing_to_the_garbage_collector() -> None:
