@@ -86,7 +86,7 @@ class AnyOrder:
 
     def __init__(self, reel: Reel) -> None:
         self._tape = reel.answers
-        self._size = len(reel.answers.ends)
+        self._size = reel.answers.pdus
         self._came = [0] * self._size
         self._held = b""
         self.ended = False
@@ -110,8 +110,8 @@ class AnyOrder:
         return found
 
     def _answer(self, place: int) -> bytes:
-        ends = self._tape.ends
-        return self._tape.octets[ends[place - 1] if place else 0 : ends[place]]
+        starts = self._tape.starts
+        return self._tape.octets[starts[place] : starts[place + 1]]
 
 
 def answers_to(reel: Reel, reworded: bool) -> InOrder | Merged | AnyOrder:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 
 
 class Mismatch(Exception):
@@ -12,59 +13,47 @@ class Mismatch(Exception):
 
 
 class Tape:
-    """PDUs joined, again and again. `ends` has the offset after each; `least` are the octets of the shortest."""
+    """PDUs joined, again and again. `starts` has the offset of each, and of the end; all rings of a tape share it."""
 
     def __init__(self, pdus: Iterable[bytes]) -> None:
         kept = list(pdus)
         self.octets = b"".join(kept)
-        self.least = min(map(len, kept), default=1)
-        self.ends: list[int] = []
-        end = 0
-        for pdu in kept:
-            end += len(pdu)
-            self.ends.append(end)
+        self.starts = [0, *accumulate(map(len, kept))]
+        self.pdus = len(kept)
 
 
 class Ring:
-    """A place on a tape. `pdus` counts those that have been taken whole.
-
-    Sending and comparing a message cost as little as they do because the place is known as an octet and as a PDU: only
-    where the tape begins again does anything have to be worked out.
-    """
+    """A place on a tape, known as an octet and as a PDU: what is sent need not be looked for. `pdus` counts those that
+    have been taken whole."""
 
     def __init__(self, tape: Tape) -> None:
-        self._octets = tape.octets
-        self._starts = [0, *tape.ends]
-        self._least = tape.least
+        self._tape = tape
         self._at = 0
         self._place = 0  # the PDU that the octet is in
         self.pdus = 0
 
     def take(self, count: int) -> bytes:
         """The next `count` PDUs; the ring stands between two."""
-        starts = self._starts
-        place = self._place
-        stop = place + count
+        tape, place = self._tape, self._place
+        octets, starts, stop = tape.octets, tape.starts, place + count
         self.pdus += count
-        if stop < len(starts) - 1:
+        if stop < tape.pdus:
             self._place, self._at = stop, starts[stop]
-            return self._octets[starts[place] : starts[stop]]
+            return octets[starts[place] : starts[stop]]
         if not count:
             return b""
-        turns, self._place = divmod(stop, len(starts) - 1)
+        turns, self._place = divmod(stop, tape.pdus)
         self._at = starts[self._place]
-        return self._octets[starts[place] :] + self._octets * (turns - 1) + self._octets[: self._at]
+        return octets[starts[place] :] + octets * (turns - 1) + octets[: self._at]
 
     def matches(self, data: bytes) -> bool:
         """Is this what comes next, up to any octet? Then the ring moves on."""
-        octets, at = self._octets, self._at
+        octets, at = self._tape.octets, self._at
         end = at + len(data)
         if end < len(octets):
             if not octets.startswith(data, at):
                 return False
-            self._at = end
-            beyond = min(self._place + len(data) // self._least + 2, len(self._starts))
-            self._stand(bisect_right(self._starts, end, self._place, beyond) - 1)
+            self._stand(end, self._place)
             return True
         if not octets:
             return not data
@@ -76,11 +65,13 @@ class Ring:
             same = octets.startswith(piece)
             pos += len(piece)
         if same:
-            turns, self._at = divmod(end, len(octets))
-            self.pdus += turns * (len(self._starts) - 1)
-            self._stand(bisect_right(self._starts, self._at) - 1)
+            turns, end = divmod(end, len(octets))
+            self.pdus += turns * self._tape.pdus
+            self._stand(end, 0)
         return same
 
-    def _stand(self, place: int) -> None:
+    def _stand(self, at: int, behind: int) -> None:
+        """At that octet, which is not before the PDU `behind`."""
+        place = bisect_right(self._tape.starts, at, behind) - 1
         self.pdus += place - self._place
-        self._place = place
+        self._at, self._place = at, place
