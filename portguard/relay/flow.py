@@ -52,7 +52,6 @@ class Recent:
     def __init__(self, most: i64, octets: i64, seconds: float = 0.0) -> None:
         self.on = most > 0
         self.octets = octets
-        self.kept: i64 = 0
         self._a_second = float(octets) / seconds if seconds > 0.0 else 0.0
         self._room = float(octets)
         self._at = 0.0
@@ -82,7 +81,6 @@ class Recent:
         until: i64 = begin + length
         oldest: i64 = self._end + length - self.octets
         while self._count > 0 and (self._count >= self._most or self._begins[self._first] < oldest):
-            self.kept -= self._lengths[self._first]
             self._first = (self._first + 1) % self._most
             self._count -= 1
         place: i64 = (self._first + self._count) % self._most
@@ -93,7 +91,6 @@ class Recent:
         self._lengths[place] = length
         self._end += length
         self._count += 1
-        self.kept += length
         self.last += 1
 
     def _has_room(self, at: float, octets: i64) -> bool:
