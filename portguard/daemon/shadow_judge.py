@@ -195,9 +195,7 @@ class _Replay:
         self._pairs: dict[str, Pair] = {}
         self._labels: dict[Label, Label] = {}
         revision = build_revision(image, task.policy, task.timezone, task.country)
-        engine = build_engine(
-            revision, answers=task.limits.answers, grants=task.limits.grants, refusals=task.limits.refusals
-        )
+        engine = build_engine(revision, grants=task.limits.grants, refusals=task.limits.refusals)
         engine.records = Records(_ALL, _ALL)
         engine.brakes.put(brakes(task.restraints))
         engine.ledger = ledger

@@ -16,7 +16,7 @@ def build_revision(image: Image, options: PolicyOptions, timezone: str, country:
 
 
 def build_engine(
-    revision: Revision, *, answers: int = 1_000_000, grants: int = 130_000, refusals: int = 20_000
+    revision: Revision, *, answers: int = 65_536, grants: int = 130_000, refusals: int = 20_000
 ) -> Engine:
     """An engine that serves the revision; its clock is set by `set_clock` before the first message."""
     return Engine(revision, EngineOptions(revision.options, answers, grants, refusals), Limits(), Counters())

@@ -27,13 +27,13 @@ from portguard.policy.record import HEAD_OCTETS
 
 _CATEGORIES: Final = 5
 _ACTIONS: Final = 5
-# What an entry of `Tallies` counts, in the order in which it is told: first its content.
-_COUNTS: Final = 6
+_COUNTS: Final = 6  # of an entry of `Tallies`, the first its content; what most messages are is beside it
 _SUBMITTED: Final = 1
-_REFUSED: Final = 2
-_TAGGED: Final = 3
-_DELIVERED: Final = 4
+_DELIVERED: Final = 2
+_REFUSED: Final = 3
+_TAGGED: Final = 4
 _FAILED: Final = 5
+_TOLD: Final = (_SUBMITTED, _REFUSED, _TAGGED, _DELIVERED, _FAILED)  # as in `tally.TallyRow`
 
 
 class Histogram:
@@ -321,7 +321,7 @@ class Tallies:
             )  # fmt: skip
             b.append(u8(t.index >> 4))
             b.append(u8(t.index & 15))
-            for column in range(1, _COUNTS):
+            for column in _TOLD:
                 _pack_number(b, counts[slot * _COUNTS + column])
             sample = self._samples_leaving[slot]
             self._samples_leaving[slot] = b""

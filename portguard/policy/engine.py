@@ -15,9 +15,10 @@ from mypy_extensions import i64
 from portguard.policy import grant as rule
 from portguard.policy.counters import Counters, head_of, label, label_of, with_number
 from portguard.policy.grant import NO_GRANT, NO_TALLY, Account, Grant, PortGrant, Tally, ordinal
-from portguard.policy.known import UNKNOWN_TEXT
+from portguard.policy.known import UNKNOWN_TEXT, Known, look_from
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions
+from portguard.policy.reading import UCS2
 from portguard.policy.reasons import ALLOW, CODES, DISCARD, MONITOR, REJECT, TAG
 from portguard.policy.recall import Recall
 from portguard.policy.revision import Revision
@@ -34,6 +35,7 @@ from portguard.smpp.constants import (
 from portguard.smpp.scan import Scan, be32, next_destination
 from portguard.sms.category import MARKETING, UNKNOWN
 from portguard.sms.charset import ascii_brackets
+from portguard.sms.text import after_signature, plain_utf16
 
 # Not a verdict: the PDU itself is unsound, `status` says what to answer.
 UNSOUND: Final = 5
@@ -57,11 +59,21 @@ class Engine(Recall):
         if not self.timed(s, buf, now):
             return UNSOUND
         hits = self.rated(a, now) | self.framed(a, s, buf)
-        known = self.recall(a, s, buf)
+        self.entry = 0
+        known = wording = UNKNOWN_TEXT
+        if s.data_coding == UCS2 and s.assumed == 0:
+            self.look = look_from(buf, self.body_start, self.body_end, s.source_start, s.source_end)
+            known = self.recall(self.often, a, s, buf)
+            if known is UNKNOWN_TEXT:
+                wording = self.wording(buf)
+                if wording is UNKNOWN_TEXT or not self.answer(a, s, buf):
+                    known = self.recall(self.known, a, s, buf)
         if known is not UNKNOWN_TEXT:
             hits |= self.recalled(a, s, known)
+        elif self.answered:
+            hits |= self.typed(a, s) | self.port.hits | self.worded(a, s, buf, wording)
         else:
-            hits |= self.unknown_text(a, s, buf)
+            hits |= self.unknown_text(a, s, buf, wording)
         action = self.verdict(a, s, buf, hits)
         if known is not UNKNOWN_TEXT:
             known.entry = self.entry
@@ -69,30 +81,28 @@ class Engine(Recall):
             self.answers.note(self.row_entry, self.grant.uses)
         return action
 
-    def unknown_text(self, a: Account, s: Scan, buf: bytes) -> i64:
-        """The hits of number and body where the number has not sent the text before."""
-        self.entry = 0
-        hits: i64 = 0
-        found: i64 = -1
-        wording = self.wording(s, buf)
-        if wording is UNKNOWN_TEXT:
+    def unknown_text(self, a: Account, s: Scan, buf: bytes, wording: Known) -> i64:
+        """The hits of number and body where wording and row, or the number's texts, do not tell."""
+        self.head = after_signature(buf, self.body_start, self.body_end)
+        if wording is UNKNOWN_TEXT or not plain_utf16(buf, self.body_start, self.head):
             hits = self.decoded(a, s, buf)
-        if (wording is not UNKNOWN_TEXT or self.alone()) and self.answer(a, s, buf):
-            hits |= self.typed(a, s) | self.port.hits
-            if wording is not UNKNOWN_TEXT:
-                return hits | self.worded(a, s, buf, wording)
-            found = self.answered_as(a, s)
-        else:
+            if self.alone() and self.answer(a, s, buf):
+                hits |= self.typed(a, s) | self.port.hits
+                found = self.answered_as(a, s)
+                self.remember(a, s, buf, found)
+                return hits | found
             hits |= self.numbered(a, s, buf)
-            if wording is not UNKNOWN_TEXT:
-                if self.asked(a, s, buf):
-                    found = self.worded(a, s, buf, wording)
-                if found >= 0:
-                    return hits | found
-                hits |= self.decoded(a, s, buf)
-            found = self.read(a, s)
-            if self.alone():
-                self.keep_answer(a, s, buf)
+        else:
+            hits = self.numbered(a, s, buf)
+            found = -1
+            if self.asked(a, s, buf):
+                found = self.worded(a, s, buf, wording)
+            if found >= 0:
+                return hits | found
+            hits |= self.decoded(a, s, buf)
+        found = self.read(a, s)
+        if self.alone():
+            self.keep_answer(a, s, buf)
         self.remember(a, s, buf, found)
         return hits | found
 

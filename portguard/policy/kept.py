@@ -26,6 +26,8 @@ _NATIONAL: Final = 2  # of dest_addr_ton (SMPP 3.4 §5.2.5)
 _NIBBLES: Final = 0x0F0F0F0F0F0F0F0F
 _THREES: Final = 0x0303030303030303
 _SIXES: Final = 0x0606060606060606
+_SEVEN_OCTETS: Final = 0xFFFFFFFFFFFFFF
+_KEY_OCTETS: Final = 0x3F
 
 
 class Kept:
@@ -218,3 +220,24 @@ def stirred(found: i64, octets: i64) -> i64:
     """41 bits of `found` and `octets`."""
     found = ((found ^ octets >> 28) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
     return ((found ^ octets & 0xFFFFFFF) * 0x1E3779 >> 3 ^ found << 7) & 0x1FFFFFFFFFF
+
+
+def hashed(seed: i64, k0: i64, k1: i64, k2: i64, k3: i64, k4: i64) -> i64:
+    """41 bits of the key of a row of `answers`, whose signature has so many octets as the last bits of `k1` say."""
+    h = stirred(stirred(stirred(seed, k0), k1), k2)
+    if k1 & _KEY_OCTETS > 8:
+        h = stirred(h, k3)
+    if k1 & _KEY_OCTETS > 16:
+        h = stirred(h, k4)
+    return h ^ h >> 19
+
+
+def units(buf: bytes, start: i64, size: i64) -> i64:
+    """The first four of UTF-16 units as one number, of fewer only those; 0 for none. `size` is in octets; where it is
+    less than eight, octets before `start` are read, too."""
+    if size >= 8:
+        return read_i64_be(buf, start)
+    if size <= 0:
+        return 0
+    # Not 1 << n: compiled, that is a C int, and the mask of four octets would be none.
+    return read_i64_be(buf, start + size - 8) & (_SEVEN_OCTETS >> 8 * (7 - size))

@@ -24,9 +24,9 @@ from portguard.sms.canonical import BREAK, DELETED, DIGIT, ELSEWHERE, GAP, word_
 from portguard.sms.lexicon import NUMBER, Lexicon
 from portguard.sms.text import CLOSE, OPEN, stands_at
 
-# A text shorter than this is not remembered: too little to tell slots by. Nor is a longer one than that, or a sender of
+# A text of fewer octets is not remembered: too little to tell slots by. Nor is a longer one than that, or a sender of
 # such could fill memory with them.
-_LEAST: Final = 32
+LEAST: Final = 32
 _LONGEST: Final = 1024
 # Octets of a loose text from the first hanzi that may be another to behind the last.
 _MOST_APART: Final = 16
@@ -79,11 +79,12 @@ UNKNOWN_TEXT: Final = Known()
 
 
 class KnownTexts:
-    """Up to `most` known texts; a power of two. A text is remembered when its look comes again, with no other of its
-    slot in between: many come once. What was found about them was found with the words of `lexicon`."""
+    """Up to `most` known texts; a power of two. A text is remembered when its look has come `after` times (1 to 7) with
+    no other of its slot in between: many come once. What was found about it was found with the words of `lexicon`."""
 
-    def __init__(self, most: i64, lexicon: Lexicon) -> None:
+    def __init__(self, most: i64, lexicon: Lexicon, after: i64 = 1) -> None:
         self._mask: i64 = most - 1
+        self._after = after
         self._slots: list[Known] = [UNKNOWN_TEXT] * int(most)
         # Two of each slot, of 31 bits, -1 is none: the look of the text that is known, and the last that was not, with
         # how often it came in the bits that the slot says, too. So it costs one line of memory to see that a text is
@@ -95,18 +96,16 @@ class KnownTexts:
         self._lexicon = lexicon
         self._symbols = word_table()
 
-    def find(self, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64) -> Known:
+    def find(
+        self, digest: i64, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64
+    ) -> Known:
         """The known text of which the plain UTF-16BE text buf[start:end] is another, sent by `a` from the number
-        buf[number_start:number_end]; UNKNOWN_TEXT when there is none."""
-        self._look = -1
+        buf[number_start:number_end]; UNKNOWN_TEXT when there is none. `digest` is what `look_from` says of it."""
+        self._look = digest
         self.renamed = False
-        size: i64 = end - start
-        if size < _LEAST or size > _LONGEST or (number_end < 8 and number_end > number_start):
+        if digest < 0:
             return UNKNOWN_TEXT
-        number: i64 = 0
-        if number_end > number_start:
-            number = read_i64_be(buf, number_end - 8)
-        self._look = look(buf, start, end, number)
+        size: i64 = end - start
         slot: i64 = self._look & self._mask
         if i64(self._looks[2 * slot]) != self._look:
             return UNKNOWN_TEXT
@@ -206,19 +205,16 @@ class KnownTexts:
             return GAP
         return -1
 
-    def put(
-        self, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64, after: i64 = 1
-    ) -> Known:
+    def put(self, a: Account, buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64) -> Known:
         """A place for what was found about the text that was asked for last, in which all but account, number and text
-        is still to be filled in; UNKNOWN_TEXT when it is none to remember, or came no more than `after` times (1 to 7)
-        before."""
+        is still to be filled in; UNKNOWN_TEXT when it is none to remember, or did not come as often before."""
         if self._look < 0:
             return UNKNOWN_TEXT
         slot: i64 = self._look & self._mask
         came: i64 = i64(self._looks[2 * slot + 1])
         if came >> 3 != self._look >> 3:
             came = self._look >> 3 << 3
-        if came & 7 < after:
+        if came & 7 < self._after:
             self._looks[2 * slot + 1] = i32(came + 1)
             return UNKNOWN_TEXT
         self._looks[2 * slot] = i32(self._look)
@@ -242,8 +238,20 @@ class KnownTexts:
         return self._slots
 
 
+def look_from(buf: bytes, start: i64, end: i64, number_start: i64, number_end: i64) -> i64:
+    """The look of a text from a number; -1 of one that is not remembered."""
+    size: i64 = end - start
+    if size < LEAST or size > _LONGEST:
+        return -1
+    if number_end == number_start:
+        return look(buf, start, end, 0)
+    if number_end < 8:
+        return -1
+    return look(buf, start, end, read_i64_be(buf, number_end - 8))
+
+
 def look(buf: bytes, start: i64, end: i64, number: i64) -> i64:
-    """A number that texts alike have in common, of at least _LEAST octets, from the number that ends with those octets.
+    """A number that texts alike have in common, of at least LEAST octets, from the number that ends with those octets.
     What stands right behind a signature at the head, or in its place, has no part in it: often it is a name."""
     middle: i64 = start + ((end - start) >> 2 << 1)
     first = read_i64_be(buf, start)

@@ -94,7 +94,6 @@ class Lookup:
         self.answers = Answers(options.answers)
         # Of revisions that serve no more, to be given up a few at a time.
         self.leaving: list[Kept] = []
-        self.leaving_answers: list[Answers] = []
         self.skew = 0.0
         self.utc_offset = 0.0
         # The time of the present message (epoch seconds), and its soft hits: those a setting turns into a tag.
@@ -153,16 +152,12 @@ class Lookup:
         del self.leaving[: -2 * LEAVING]
         self.kept = Kept(self.options.grants, False)
         self.kept_refusals = Kept(self.options.refusals, True)
-        self.leaving_answers.append(self.answers)
-        del self.leaving_answers[:-LEAVING]
-        self.answers = Answers(self.options.answers)
+        self.answers.renew(self.accounts_known)
 
     def shed(self, count: i64) -> None:
         """Give up so many answers of revisions that serve no more: all at once, that would hold up messages."""
         if len(self.leaving) > 0 and not self.leaving[-1].shed(count):
             self.leaving.pop()
-        if len(self.leaving_answers) > 0 and not self.leaving_answers[-1].shed(count):
-            self.leaving_answers.pop()
 
     def refit(self, wall: float) -> bool:
         """Take the settings of the profile that covers `wall`; True when they changed, and accounts must be asked for

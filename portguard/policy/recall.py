@@ -1,9 +1,10 @@
 """Messages whose text came before: their number and signature are looked up, and their text is not read again.
 
 Nouns: a `Recall` knows two things by `known.KnownTexts`. The *texts* that an account has sent from a number come with
-all that was found about them. A *wording* is what stands behind a signature at the head, whoever sent it: many numbers
-and signatures share one, so that a message of a number that was not met before is not read either. A wording says what
-kind of content it is, and nothing of whose it is.
+all that was found about them. A *wording* is what stands behind a signature at the head, whoever sent it: it says what
+kind of content it is, and nothing of whose it is, which a row says (`answers`). Where both do, a text is known by
+itself only if it comes *often*, and few are: known, it takes half of the time if it is in the processor's cache, and
+four times as many lines of memory if it is not.
 
 Compiled; base of `engine.Engine`.
 """
@@ -14,21 +15,21 @@ from mypy_extensions import i64
 
 from portguard.policy.counters import Counters
 from portguard.policy.grant import Account
-from portguard.policy.known import UNKNOWN_TEXT, Known, KnownTexts
+from portguard.policy.known import LEAST, UNKNOWN_TEXT, Known, KnownTexts, look_from
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import LEAVING, EngineOptions
-from portguard.policy.reading import UCS2, Reading
+from portguard.policy.reading import Reading
 from portguard.policy.revision import Revision
 from portguard.policy.terms import Bucket
 from portguard.smpp.scan import Scan
 from portguard.sms.category import MARKETING
 from portguard.sms.template_plain import UNFIT, UNSURE, PlainTemplates
-from portguard.sms.text import after_signature, holds_usual_hint, plain_utf16
+from portguard.sms.text import after_signature, holds_usual_hint
 
 _TEXTS_KEPT: Final = 16_384
-_WORDINGS_KEPT: Final = 4096
-# A text whose answer is in a row is to be known when it has come so often: known, it takes a third of the time if it is
-# in the processor's cache, and ten times as many lines of memory if it is not.
+_WORDINGS_KEPT: Final = 16_384
+# Texts that wording and row would do for, and how often in turn one has come before it is known.
+_OFTEN_KEPT: Final = 4096
 _OFTEN: Final = 7
 
 _ANYBODY: Final = Account("", Bucket())
@@ -39,10 +40,10 @@ class Recall(Reading):
 
     def __init__(self, revision: Revision, options: EngineOptions, limits: Limits, counters: Counters) -> None:
         super().__init__(revision, options, limits, counters)
-        self.known = KnownTexts(_TEXTS_KEPT, self.lexicon)
-        self.wordings = KnownTexts(_WORDINGS_KEPT, self.lexicon)
+        self.forget()
         self.outdated: list[KnownTexts] = []
-        # Where the signature at the head of the text ends.
+        # The look of the text, and where the signature at its head ends.
+        self.look: i64 = -1
         self.head: i64 = 0
         # The present hour since the epoch, as rows have it, and when it begins and ends.
         self.hour: i64 = 0
@@ -50,8 +51,8 @@ class Recall(Reading):
 
     def swap(self, revision: Revision) -> None:
         """Serve another revision; what is known of texts was found under the one before."""
-        self.outdated += [self.known, self.wordings]
-        del self.outdated[: -2 * LEAVING]
+        self.outdated += [self.often, self.known, self.wordings]
+        del self.outdated[: -3 * LEAVING]
         super().swap(revision)
         self.forget()
 
@@ -63,19 +64,19 @@ class Recall(Reading):
 
     def forget(self) -> None:
         """Read every text anew."""
+        self.often = KnownTexts(_OFTEN_KEPT, self.lexicon, _OFTEN)
         self.known = KnownTexts(_TEXTS_KEPT, self.lexicon)
         self.wordings = KnownTexts(_WORDINGS_KEPT, self.lexicon)
 
     # ---- the text of an account and a number
 
-    def recall(self, a: Account, s: Scan, buf: bytes) -> Known:
-        """What is known of the body of the scanned PDU, and holds when it will be delivered; else UNKNOWN_TEXT."""
-        if s.data_coding != UCS2 or s.assumed != 0:
-            return UNKNOWN_TEXT
-        known = self.known.find(a, buf, self.body_start, self.body_end, s.source_start, s.source_end)
+    def recall(self, texts: KnownTexts, a: Account, s: Scan, buf: bytes) -> Known:
+        """What is known of the UCS-2 body of the scanned PDU, which looks like `look`, and holds when it will be
+        delivered; else UNKNOWN_TEXT."""
+        known = texts.find(self.look, a, buf, self.body_start, self.body_end, s.source_start, s.source_end)
         if known.since > self.at or self.expires >= known.until:
             return UNKNOWN_TEXT
-        if self.known.renamed and known.grant.templates is not None and not self.fits_as(known, buf):
+        if texts.renamed and known.grant.templates is not None and not self.fits_as(known, buf):
             return UNKNOWN_TEXT
         return known
 
@@ -103,16 +104,15 @@ class Recall(Reading):
 
     # ---- the wording of anybody
 
-    def wording(self, s: Scan, buf: bytes) -> Known:
-        """What is known of the text behind a signature, which ends at `head`; UNKNOWN_TEXT when that is to be read."""
+    def wording(self, buf: bytes) -> Known:
+        """What is known of the text behind a signature, which ends at `head`; UNKNOWN_TEXT when that is to be read. Is
+        the signature text as it stands (`plain_utf16`)? That of a row is."""
         start: i64 = self.body_start
         self.head = after_signature(buf, start, self.body_end)
-        if self.head == start or s.data_coding != UCS2 or s.assumed != 0:
+        if self.head == start:
             return UNKNOWN_TEXT
-        wording = self.wordings.find(_ANYBODY, buf, self.head, self.body_end, 0, 0)
-        if wording is UNKNOWN_TEXT or not plain_utf16(buf, start, self.head):
-            return UNKNOWN_TEXT
-        return wording
+        digest = look_from(buf, self.head, self.body_end, 0, 0)
+        return self.wordings.find(digest, _ANYBODY, buf, self.head, self.body_end, 0, 0)
 
     def answer(self, a: Account, s: Scan, buf: bytes) -> bool:
         """Does a row have what the registry says of number and signature? Then it stands in `port` and `grant`."""
@@ -191,8 +191,9 @@ class Recall(Reading):
                 self.fitting = True
         self.index = index
         self.readable = self.plain = self.hinted = True
+        texts = self.often if self.rowed else self.known
         start: i64 = self.body_start
-        self.remember_text(a, s, buf, grant.hits, self.head - start, self.body_end - start, wording.loose)
+        self.remember_text(texts, a, s, buf, grant.hits, self.head - start, self.body_end - start, wording.loose)
         return grant.hits
 
     # ---- remembering
@@ -207,20 +208,20 @@ class Recall(Reading):
             t.has_head and not t.closer and after_signature(t.raw, 0, len(t.raw)) == t.head_end
             and not self.lexicon.turned
         )
-        if simple and not t.has_tail and not self.fitting:
-            self.remember_wording(buf, self.body_start + t.head_end)
+        texts = self.known
+        if simple and not t.has_tail and not self.fitting and self.remember_wording(buf, self.body_start + t.head_end):
+            texts = self.often if self.rowed else texts
         loose = simple and not (self.unsure and self.grant.templates is not None) and self.index >> 4 != MARKETING
-        self.remember_text(a, s, buf, hits, t.head_end, t.tail_start, loose)
+        self.remember_text(texts, a, s, buf, hits, t.head_end, t.tail_start, loose)
 
-    def remember_text(self, a: Account, s: Scan, buf: bytes, hits: i64, head: i64, tail: i64, loose: bool) -> None:
+    def remember_text(
+        self, texts: KnownTexts, a: Account, s: Scan, buf: bytes, hits: i64, head: i64, tail: i64, loose: bool
+    ) -> None:
         """Keep what was found about the text that was looked for last, of this account and number; see `Known`."""
         grant = self.grant
         if self.expires != self.present or (grant.templates is not None and not grant.templates.digit_free):
             return
-        after: i64 = 1
-        if self.answered:
-            after = _OFTEN
-        known = self.known.put(a, buf, self.body_start, self.body_end, s.source_start, s.source_end, after)
+        known = texts.put(a, buf, self.body_start, self.body_end, s.source_start, s.source_end)
         if known is UNKNOWN_TEXT:
             return
         known.head = head
@@ -241,15 +242,15 @@ class Recall(Reading):
         known.hinted = self.hinted
         known.loose = loose
 
-    def remember_wording(self, buf: bytes, start: i64) -> None:
-        """Keep what the lexicon said of buf[start:], which was looked for last. Of an offer only if what stands there
-        tells how to refuse more of it, and then no hanzi of it may be others."""
+    def remember_wording(self, buf: bytes, start: i64) -> bool:
+        """Keep what the lexicon said of buf[start:], which was looked for last, once it has come before. Of an offer
+        only if what stands there tells how to refuse more of it (else False), and then no hanzi of it may be others."""
         offers = self.index >> 4 == MARKETING
-        if offers and not holds_usual_hint(buf[start : self.body_end]):
-            return
+        if self.body_end - start < LEAST or (offers and not holds_usual_hint(buf[start : self.body_end])):
+            return False
         wording = self.wordings.put(_ANYBODY, buf, start, self.body_end, 0, 0)
-        if wording is UNKNOWN_TEXT:
-            return
-        wording.tail = self.body_end - start
-        wording.index = self.index
-        wording.loose = not offers
+        if wording is not UNKNOWN_TEXT:
+            wording.tail = self.body_end - start
+            wording.index = self.index
+            wording.loose = not offers
+        return True

@@ -16,12 +16,13 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     `max_pdu`: octets of the longest command_length taken. `max_outstanding`: forwarded messages of one link whose
     answer settles something (a cap, a later replacement); from the next power of two on one is forgotten for each.
-    `originals`: messages remembered for a later replace_sm (0: every replace_sm is refused). `answers`:
-    what the registry says of accounts' numbers and signatures, kept in memory in 72 octets each; `grants` and
-    `refusals`: what does not fit into those, like signatures with templates, in a kilobyte each, one a number with its
-    first signature. `response_timeout`: an SMSC link that owes answers and stays silent this long is given up;
-    `unbind_timeout`: how long an unbind may stay unanswered; `drain_timeout`: how long owed responses are waited for at
-    the end of a link or of the process. `pass_commands`: command_ids outside the PDU table that are passed unread.
+    `originals`: messages remembered for a later replace_sm (0: every replace_sm is refused). `answers`: what the
+    registry says of accounts' numbers and signatures, in 64 octets each that a worker takes from the beginning;
+    `grants` and `refusals`: what does not fit into those, like signatures with templates or of more than 12 characters,
+    in a kilobyte each, one a number with its first signature. `response_timeout`: an SMSC link that owes answers and
+    stays silent this long is given up; `unbind_timeout`: how long an unbind may stay unanswered; `drain_timeout`: how
+    long owed responses are waited for at the end of a link or of the process. `pass_commands`: command_ids outside the
+    PDU table that are passed unread.
     `batch_us`: polls for data are kept this many microseconds apart, which saves CPU and delays a message by that much
     at the most, each way; 0: never; auto: 1000, or 3200 over many connections, while it saves a fifth of the CPU and
     slows no sender down.
@@ -30,7 +31,7 @@ class LimitsOptions(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     max_pdu: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 65536
     max_outstanding: Positive = 10_000
     originals: NotNegative = 100_000
-    answers: NotNegative = 1_000_000
+    answers: Annotated[int, msgspec.Meta(ge=0, le=16_000_000)] = 1_000_000
     grants: Positive = 130_000
     refusals: Positive = 20_000
     response_timeout: Seconds = 60.0

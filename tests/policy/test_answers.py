@@ -74,17 +74,22 @@ things = st.tuples(st.integers(0, 2), numbers, names)
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(things, st.booleans(), st.integers(0, 3)), max_size=40))
-def test_what_is_found_is_what_was_put_about_the_same(steps: list[tuple[tuple[int, bytes, bytes], bool, int]]) -> None:
+@given(st.lists(st.tuples(things, st.sampled_from(["put", "put", "find", "swap"]), st.integers(0, 3)), max_size=40))
+def test_what_is_found_is_what_was_put_about_the_same(steps: list[tuple[tuple[int, bytes, bytes], str, int]]) -> None:
     asked, model = Asked(10 * PART), dict[tuple[int, bytes, bytes], int]()
     accounts = [account(place) for place in range(3)]
-    for thing, put, hits in steps:
+    for thing, step, hits in steps:
         place, number, name = thing
-        fits = place > 0 and 8 <= len(number) <= 20 and number.isdigit() and 0 < len(name) <= 32
-        if put:
+        fits = place > 0 and 8 <= len(number) <= 20 and number.isdigit() and 0 < len(name) <= 24
+        if step == "put":
             asked.put(accounts[place], number, name, answer(number, name, hits, str(hits), f"owner{hits}"))
             if fits:
                 model[thing] = hits
+        elif step == "swap":
+            last = accounts[-1].place
+            asked.answers.renew(last)
+            accounts = [account(0), account(last + 1), account(last + 2)]
+            model.clear()
         assert asked.find(accounts[place], number, name) is (thing in model)
         if thing in model:
             port, grant = asked.answers.port, asked.answers.grant
@@ -94,7 +99,27 @@ def test_what_is_found_is_what_was_put_about_the_same(steps: list[tuple[tuple[in
         assert len(asked.answers) == len(model)
 
 
-@pytest.mark.parametrize("size", range(1, 17))
+@pytest.mark.parametrize("most", [PART, 2 * PART, 64 * PART])
+def test_over_many_revisions_the_places_of_the_last_ones_are_taken_first(most: int) -> None:
+    asked, name, random = Asked(most), "星辰商城".encode("utf-16-be"), Random(most)
+    for revision in range(6):
+        a = account(revision + 1)
+        keys = [b"106900%09d" % random.randrange(10**9) for _ in range(most // 64 + 1000)]
+        for key in keys:
+            asked.put(a, key, name, answer(key, name, owner=key.decode()))
+            asked.answers.note(7, [Use(key, revision)])
+        found = [key for key in keys if asked.find(a, key, name)]
+        assert len(found) == len(asked.answers) >= 0.97 * len(keys)
+        for key in found:
+            assert asked.find(a, key, name)
+            assert asked.answers.grant.enterprises == (key.decode(),)
+            assert [(use.key, use.day) for use in asked.answers.uses()] == [(key, revision)]
+        asked.answers.renew(a.place)
+        assert not any(asked.find(a, key, name) for key in keys)
+        assert len(asked.answers) == 0
+
+
+@pytest.mark.parametrize("size", range(1, 13))
 def test_signatures_that_differ_in_one_unit_have_rows_of_their_own(size: int) -> None:
     asked, a, number = Asked(PART), account(1), b"106900011"
     others = [(at, other) for at in range(size) for other in "辰明\u0ff0\0"]
@@ -221,7 +246,7 @@ def rows_alone(desk: Desk, cases: list[Case]) -> tuple[list[object], int]:
     """What the desk says where no number's texts are known; and how many it has answered from a row."""
     found, answered = list[object](), 0
     for case in cases:
-        desk.engine.known = KnownTexts(1, desk.engine.lexicon)
+        desk.engine.known = desk.engine.often = KnownTexts(1, desk.engine.lexicon, 7)
         found += outcomes(desk, [case], False)
         answered += bool(desk.engine.answered)
     return found, answered
@@ -344,9 +369,6 @@ def test_another_account_and_a_next_revision_have_answers_of_their_own(office: O
     after = desk.engine.account("first")
     assert after.place > before.place > 0
     assert rows_alone(desk, [sent] * 5)[1] == 4
-    for _ in range(10):
-        desk.engine.shed(1 << 10)
-    assert not desk.engine.leaving_answers
 
 
 def replace_code(desk: Desk, case: Case) -> object:

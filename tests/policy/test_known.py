@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from portguard.policy.desk import Desk
 from portguard.policy.grant import Account
-from portguard.policy.known import UNKNOWN_TEXT, Known, KnownTexts, look
+from portguard.policy.known import UNKNOWN_TEXT, Known, KnownTexts, look, look_from
 from portguard.policy.terms import Bucket
 from portguard.sms.category import MARKETING, NOTIFICATION, load_default
 from portguard.sms.lexicon import Lexicon
@@ -171,9 +171,9 @@ def test_another_revision_knows_nothing(office: Office) -> None:
     for _ in range(2):
         for _ in range(8):
             desk.judge(message(case))
-        assert kept(desk.engine.known) == 1
+        assert kept(desk.engine.wordings) == 1
         desk.engine.swap(office.revision())
-        assert kept(desk.engine.known) == 0
+        assert kept(desk.engine.wordings) == kept(desk.engine.known) == 0
 
 
 def kept(texts: KnownTexts) -> int:
@@ -196,7 +196,7 @@ def put(
     raw = text.encode("utf-16-be", "surrogatepass")
     buf = b"\0" * 16 + number + raw
     start = 16 + len(number)
-    texts.find(ANYBODY, buf, start, len(buf), 16, start)
+    texts.find(look_from(buf, start, len(buf), 16, start), ANYBODY, buf, start, len(buf), 16, start)
     texts.put(ANYBODY, buf, start, len(buf), 16, start)  # remembered when it comes a second time
     known = texts.put(ANYBODY, buf, start, len(buf), 16, start)
     if known is not UNKNOWN_TEXT:
@@ -208,8 +208,9 @@ def find(texts: KnownTexts, text: str, number: bytes = NUMBER, account: Account 
     """Look a text up that lies elsewhere in its buffer."""
     raw = text.encode("utf-16-be", "surrogatepass")
     buf = b"\0" * 33 + number + b"\0\0" + raw + b"more"
-    start = 33 + len(number)
-    return texts.find(account, buf, start + 2, start + 2 + len(raw), 33, start)
+    number_end = 33 + len(number)
+    where = number_end + 2, number_end + 2 + len(raw), 33, number_end
+    return texts.find(look_from(buf, *where), account, buf, *where)
 
 
 TEXT = "【星辰1】您的验证码是123456，5分钟内有效，请勿泄露。"
