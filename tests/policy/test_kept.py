@@ -162,7 +162,7 @@ def test_swaps_in_quick_succession_leave_no_more_and_more_behind(office: Office)
     for _ in range(10):
         engine.port_of(engine.account("first"), b"106900011", NOON)
         engine.swap(office.revision())
-    assert (len(engine.leaving), len(engine.outdated)) == (2 * LEAVING, 2 * LEAVING)
+    assert (len(engine.leaving), len(engine.outdated)) == (2 * LEAVING, 3 * LEAVING)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([b"x", b"y", b"z"]))))
