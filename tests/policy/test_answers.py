@@ -15,7 +15,7 @@ from portguard.policy.answers import Answers
 from portguard.policy.counters import Records, Tallies
 from portguard.policy.desk import Desk
 from portguard.policy.grant import FOREVER, NO_USES, SIGNATURE_REFUSALS, Account, Grant, PortGrant
-from portguard.policy.known import KnownTexts
+from portguard.policy.known import UNKNOWN_TEXT, KnownTexts
 from portguard.policy.restraint import Restraint, brakes
 from portguard.policy.tally import TallyRow, rows
 from portguard.policy.terms import EVERYTHING, NO_REGIONS, Bucket, Use
@@ -412,6 +412,22 @@ def test_a_row_goes_on_with_the_tally_of_the_message_that_it_was_made_for(office
     desk = answering(office.desk())
     assert rows_alone(desk, [Case(0, "", 0, "", text="【星辰商城】" + PARCEL)] * 3)[1] == 2
     assert [count for (_, kind), count in tallied(desk).items() if kind == "submitted"] == [3]
+
+
+def test_a_text_that_comes_often_is_known_besides_its_row_until_the_next_revision(office: Office) -> None:
+    desk, random = answering(office.desk()), Random(1)
+    cases = [Case(0, "", 0, "", text="【星辰商城】" + changed(CODE, random, 0.0)) for _ in range(20)]
+    said = outcomes(desk, cases[:5], False)
+    assert desk.engine.answered
+    assert all(one is UNKNOWN_TEXT for one in desk.engine.often.slots())
+    said += outcomes(desk, cases[5:], False)
+    assert len({str(one) for one in said}) == 1
+    assert (desk.engine.answered, len(desk.engine.answers)) == (False, 1)
+    assert len([one for one in desk.engine.often.slots() if one is not UNKNOWN_TEXT]) == 1
+    assert [count for (_, kind), count in tallied(desk).items() if kind == "submitted"] == [20]
+    desk.engine.swap(desk.revision)
+    assert all(one is UNKNOWN_TEXT for one in desk.engine.often.slots())
+    assert [str(one) for one in outcomes(desk, cases[:1], False)] == [str(said[0])]
 
 
 def test_caps_are_counted_as_without_rows(office: Office) -> None:
