@@ -3,8 +3,8 @@
 Nouns: a `Recall` knows two things by `known.KnownTexts`. The *texts* that an account has sent from a number come with
 all that was found about them. A *wording* is what stands behind a signature at the head, whoever sent it: it says what
 kind of content it is, and nothing of whose it is, which a row says (`answers`). Where both do, a text is known by
-itself only if it comes *often*, and few are: known, it takes half of the time if it is in the processor's cache, and
-four times as many lines of memory if it is not.
+itself only if it comes *often*, and few are: known, it takes two thirds of the time if it is in the processor's cache,
+and some three times as many lines of memory if it is not.
 
 Compiled; base of `engine.Engine`.
 """
