@@ -39,8 +39,9 @@ from portguard.evidence.reader import Filter, Reader
 from portguard.evidence.verify import Verification
 from portguard.evidence.writer import WriterSettings
 from portguard.flavour import flavour
-from portguard.policy.counters import Records, label
+from portguard.policy.counters import Records
 from portguard.policy.desk import submit_sm_of
+from portguard.policy.labels import label
 from portguard.policy.reasons import CATALOGUE, MONITOR, ORDINAL, REJECT, TAG
 from portguard.smpp.constants import SUBMIT_SM
 

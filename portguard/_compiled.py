@@ -15,6 +15,7 @@ COMPILED = [
     "portguard.registry.reader",
     "portguard.policy.terms",
     "portguard.policy.grant",
+    "portguard.policy.labels",
     "portguard.policy.counters",
     "portguard.policy.limits",
     "portguard.policy.known",

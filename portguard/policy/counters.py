@@ -6,22 +6,14 @@ sent under which grants since the last sweep; *Records*, violations on their way
 Compiled. Knows nothing of Prometheus, files or sockets.
 """
 
-from codecs import utf_16_be_decode
 from typing import Final
 
-from librt.strings import (
-    BytesWriter,
-    write_f64_le,
-    write_i16_le,
-    write_i32_be,
-    write_i32_le,
-    write_i64_be,
-    write_i64_le,
-)
+from librt.strings import BytesWriter, write_f64_le, write_i16_le, write_i32_be, write_i32_le, write_i64_le
 from librt.vecs import append, extend, vec
 from mypy_extensions import i16, i32, i64, u8
 
-from portguard.policy.grant import NO_TALLY, RULES, Account, Grant, PortGrant, Tally
+from portguard.policy.grant import NO_TALLY, RULES, Account, Tally
+from portguard.policy.labels import pack_named, pack_number
 from portguard.policy.reasons import DISCARD, TAG
 from portguard.policy.record import HEAD_OCTETS
 
@@ -87,102 +79,6 @@ class Counters:
         return rows
 
 
-def label(
-    account: str, enterprise: str, port: str, number: str, holder: str, signature: str, owner: str, charset: int = 0
-) -> bytes:
-    """The octets of a `record.Label`. Text from the wire may hold half a surrogate pair, and is cut to 256 characters.
-
-    By hand (msgpack: fixarray, str, uint), since a sender may need a new one with every message.
-    """
-    return _labelled(
-        label_head(account, enterprise), port.encode(), number.encode(), holder, signature, owner, charset
-    )
-
-
-def label_head(account: str, enterprise: str) -> bytes:
-    """The octets that all labels of an account begin with."""
-    b = BytesWriter()
-    b.append(0x98)
-    _pack_text(b, account)
-    _pack_text(b, enterprise)
-    return b.getvalue()
-
-
-def _labelled(
-    head: bytes, port: bytes, number: bytes, holder: str, signature: str, owner: str, charset: i64
-) -> bytes:
-    b = BytesWriter()
-    b.write(head)
-    _pack_named(b, port, number, holder, signature, owner)
-    b.append(u8(charset))
-    return b.getvalue()
-
-
-def _pack_named(b: BytesWriter, port: bytes, number: bytes, holder: str, signature: str, owner: str) -> None:
-    _pack(b, port)
-    _pack(b, number)
-    _pack_text(b, holder)
-    _pack(b, signature[:256].encode("utf-8", "replace"))
-    _pack_text(b, owner)
-
-
-def _written(octets: bytes) -> bytes:
-    """The octets of an address as text."""
-    return octets if octets.isascii() else octets.decode("latin-1").encode()
-
-
-def _pack_text(b: BytesWriter, text: str) -> None:
-    """A name from the registry or of latin-1 octets, which always has a form in UTF-8."""
-    _pack(b, text[:256].encode())
-
-
-def _pack(b: BytesWriter, octets: bytes) -> None:
-    size: i64 = len(octets)
-    if size < 32:
-        b.append(u8(0xA0 | size))
-    else:
-        b.append(0xDA)
-        b.append(u8(size >> 8))
-        b.append(u8(size & 0xFF))
-    b.write(octets)
-
-
-def _pack_number(b: BytesWriter, number: i64) -> None:
-    if 0 <= number < 128:
-        b.append(u8(number))
-    else:
-        b.append(0xD3)
-        write_i64_be(b, number)
-
-
-def label_of(a: Account, port: PortGrant, grant: Grant) -> bytes:
-    """The label of an account's grant on a number, made once."""
-    if len(grant.label) == 0:
-        grant.label = _labelled(
-            head_of(a), _written(port.source[: port.digits]), _written(port.source), port.holder, grant.signature,
-            grant.owner(), a.charset,
-        )  # fmt: skip
-    return grant.label
-
-
-def head_of(a: Account) -> bytes:
-    """What an account's labels begin with, made once."""
-    if len(a.label_head) == 0:
-        a.label_head = label_head(a.system_id, a.enterprise)
-    return a.label_head
-
-
-def with_number(found: bytes, a: Account, number: str) -> bytes:
-    """A label of no port and no number, with this number."""
-    # Behind the head is the octet of no port, and then that of no number.
-    start: i64 = len(head_of(a)) + 1
-    b = BytesWriter()
-    b.write(found[:start])
-    _pack_text(b, number)
-    b.write(found[start + 1 :])
-    return b.getvalue()
-
-
 class Tallies:
     """What was sent since the last sweep, in recipients, by at most `most` tallies: beyond it use is `lost`, counted.
     With 0 nobody wants to know, and nothing is tallied.
@@ -238,10 +134,10 @@ class Tallies:
 
     def _again(self, entry: i64) -> i64:
         """The entry of the present sweep of whoever had that one."""
-        if entry <= 0 or entry < self.end - len(self._names):
+        tally = self.of(entry)
+        if tally is NO_TALLY:
             self.lost += 1
             return 0
-        tally = self._names[(entry - 1) % len(self._names)]
         if tally.entry < self.begin:
             return self.enter(tally, b"")
         return tally.entry
@@ -281,8 +177,8 @@ class Tallies:
         return self.end - self.begin >= self.most or 0 < self._room <= self.end - self.told
 
     def of(self, entry: i64) -> Tally:
-        """Whose the entry is, if it is of the present sweep; else NO_TALLY."""
-        if entry < self.begin:
+        """Whose the entry is, if that is remembered; else NO_TALLY."""
+        if entry <= 0 or entry < self.end - len(self._names):
             return NO_TALLY
         return self._names[(entry - 1) % len(self._names)]
 
@@ -314,15 +210,12 @@ class Tallies:
             t = self._names[(self.told - 1) % len(self._names)]
             self.told += 1
             b.append(0x9F)
-            b.write(t.head[1:])
-            _pack_named(
-                b, _written(t.number[: t.digits]), _written(t.number), t.holder,
-                utf_16_be_decode(t.name, "surrogatepass", True)[0], t.owner,
-            )  # fmt: skip
+            b.write(t.head)
+            pack_named(b, t.number, t.digits, t.holder, t.name, t.owner)
             b.append(u8(t.index >> 4))
             b.append(u8(t.index & 15))
             for column in _TOLD:
-                _pack_number(b, counts[slot * _COUNTS + column])
+                pack_number(b, counts[slot * _COUNTS + column])
             sample = self._samples_leaving[slot]
             self._samples_leaving[slot] = b""
             b.append(0xC6)

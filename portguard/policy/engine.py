@@ -13,9 +13,10 @@ from typing import Final
 from mypy_extensions import i64
 
 from portguard.policy import grant as rule
-from portguard.policy.counters import Counters, head_of, label, label_of, with_number
+from portguard.policy.counters import Counters
 from portguard.policy.grant import NO_GRANT, NO_TALLY, Account, Grant, PortGrant, Tally, ordinal
 from portguard.policy.known import UNKNOWN_TEXT, Known, look_from
+from portguard.policy.labels import head_of, label, label_of, with_number
 from portguard.policy.limits import Limits
 from portguard.policy.lookup import EngineOptions
 from portguard.policy.reading import UCS2
@@ -263,10 +264,10 @@ class Engine(Recall):
         tallies = self.tallies
         grant = self.grant
         if self.answered:
-            grant.tally = tallies.of(self.row_entry)
-            if grant.tally is NO_TALLY and tallies.full():
-                tallies.lost += 1  # and none is made for nothing
+            if self.row_entry < tallies.begin and tallies.full():
+                tallies.lost += 1  # and none is looked for or made for nothing
                 return 0
+            grant.tally = tallies.of(self.row_entry)
         tally = tally_of(a, self.port, grant, self.index)
         if tally.entry < tallies.begin:
             # Only of what may be marketing does anybody look at the text.
@@ -275,8 +276,8 @@ class Engine(Recall):
                 sample = buf[s.start : s.end]
             if tallies.enter(tally, sample) == 0:
                 return 0
-            if self.rowed and tally is grant.tally:
-                self.row_entry = tally.entry
+        if self.rowed and tally is grant.tally:
+            self.row_entry = tally.entry
         return tally.entry
 
     def record(self, a: Account, s: Scan, buf: bytes) -> bool:
@@ -353,7 +354,6 @@ def tally_of(a: Account, port: PortGrant, grant: Grant, index: i64) -> Tally:
         made = Tally(index, first.others)
         first.others = made
     made.head = head_of(a)
-    made.charset = a.charset
     made.number = port.source
     made.digits = port.digits
     made.holder = port.holder

@@ -77,7 +77,6 @@ class Tally:
         self.others = self if others is None else others
         self.entry: i64 = 0
         self.head = b""
-        self.charset: i64 = 0
         self.number = b""
         self.digits: i64 = 0
         self.holder = ""

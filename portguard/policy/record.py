@@ -6,7 +6,7 @@ category * 16 + industry, u8 command_id; then u16, u32 and u32 octets of what fo
 text (UTF-16BE) of a message that came in parts or is a replace_sm, which has no data_coding of its own. The PDU of a
 replace_sm is followed by dest_addr_ton, dest_addr_npi and destination_addr of its original.
 
-Noun: a *label* names whose message it was, one bytes object prepared once a grant (`counters.label`): a `Label` in
+Noun: a *label* names whose message it was, one bytes object prepared once a grant (`labels`): a `Label` in
 MessagePack.
 """
 

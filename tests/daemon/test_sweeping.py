@@ -18,8 +18,9 @@ from portguard.daemon.sweeping import (
     pause,
     sweep_all,
 )
-from portguard.policy.counters import Tallies, label_head
+from portguard.policy.counters import Tallies
 from portguard.policy.grant import NO_TALLY, Tally
+from portguard.policy.labels import label_head
 from portguard.policy.reasons import ALLOW
 from portguard.policy.tally import TallyRow, rows
 

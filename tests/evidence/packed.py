@@ -16,8 +16,9 @@ from portguard.evidence import wire
 from portguard.evidence.client import RecordsDoor
 from portguard.evidence.options import EvidenceOptions
 from portguard.evidence.writer import WriterSettings
-from portguard.policy.counters import Records, label
+from portguard.policy.counters import Records
 from portguard.policy.desk import submit_sm_of
+from portguard.policy.labels import label
 from portguard.policy.reasons import ORDINAL, REJECT
 from portguard.smpp.constants import SUBMIT_SM
 

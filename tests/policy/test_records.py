@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portguard.policy.counters import Records, label
+from portguard.policy.counters import Records
 from portguard.policy.desk import Desk, Message
+from portguard.policy.labels import label
 from portguard.policy.reasons import CATALOGUE, MONITOR, ORDINAL, REJECT, TAG
 from portguard.policy.record import HEAD_OCTETS, NO_RULE, Label, RecordError, Violation, parse, read_label
 from portguard.smpp.constants import ESME_RSYSERR, SUBMIT_SM

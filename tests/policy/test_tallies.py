@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import DecodeError
 
-from portguard.policy.counters import Tallies, label_head
+from portguard.policy.counters import Tallies
 from portguard.policy.grant import NO_TALLY, Tally
+from portguard.policy.labels import label_head
 from portguard.policy.reasons import ALLOW, REJECT, TAG
 from portguard.policy.tally import rows
 
