@@ -3,9 +3,9 @@ tenth as many objects would, and one is found in a line or two of memory.
 
 Nouns: an *answer* is what a PortGrant and a Grant say together of one account, number and signature. Its *row* has what
 tells it from others, and the place of its *shape* (`shapes`). What is asked for is read out of its row into `port` and
-`grant`, the same two objects each time. Eight rows are a *bucket*, 512 buckets a *part*; one that is full is divided in
-two (extendible hashing), until there are as many as there may be. From then on a row goes that was not used lately.
-Rows of an earlier revision are *stale*: nobody asks for them any more, and new ones take their places.
+`grant`, the same two objects each time. Sixty-four rows are a *bucket*, and an answer is in the one that its key's hash
+says or nowhere; where that is full, a row goes that was not used lately. Rows of an earlier revision are *stale*:
+nobody asks for them any more, and new ones take their places.
 
 Not every answer has a row: those with templates, of numbers of other than 8 to 20 digits, of signatures of more than 12
 units or written otherwise than they are on file, and those that refuse number or signature have not.
@@ -16,8 +16,8 @@ Compiled; used by `lookup`.
 from secrets import randbits
 from typing import Final
 
-from librt.vecs import append, extend, vec
-from mypy_extensions import i32, i64
+from librt.vecs import extend, vec
+from mypy_extensions import i64
 
 from portguard.policy.grant import NO_TALLY, NO_USES, Account, Grant, PortGrant
 from portguard.policy.kept import digits_of, hashed, units
@@ -28,14 +28,16 @@ from portguard.policy.terms import Use
 # the beginning of a page (glibc maps it by itself), and so many are left out that rows are whole lines.
 _COLUMNS: Final = 8
 _BASE: Final = 3
-_WAYS: Final = 8
+# The fewer a bucket has, the more rows go although there is room in others: with three quarters of all that there may
+# be, one in 1300 (by Poisson's law), of buckets of eight one in 19. Where it is full, one goes of the few that are
+# looked at first: what takes its place is found as soon.
+_WAYS: Final = 64
+_NEAREST: Final = 8
 _BUCKET: Final = _WAYS * _COLUMNS
-_BUCKETS: Final = 512
-_BUCKET_BITS: Final = 9  # of a hash, which say the bucket; those above say the part
-_FIRST_WAY: Final = 38  # the bits above say which row of the bucket to look at first
-_ROWS: Final = _BUCKETS * _WAYS
-_HALF: Final = _ROWS // 2
-_MOST_PARTS: Final = 4096
+# Of a hash: which row of the bucket to look at first, and how many bits say the bucket.
+_FIRST_WAY: Final = 0x3F
+_WAY_BITS: Final = 6
+_BUCKET_BITS: Final = 35
 
 # The columns of a row. Its term, 0 where there is no row: from which hour (since the epoch) until which it holds, and
 # whether it was used since somebody looked for room. The key: up to fifteen last digits of the number; account, the
@@ -69,8 +71,8 @@ _OCTETS: Final = 24  # of the longest signature
 
 
 class Answers:
-    """Up to `most` answers of the present revision, in whole parts. What `find` has found stands in `port` and `grant`
-    until it is asked again."""
+    """Up to `most` answers of the present revision, in whole buckets. What `find` has found stands in `port` and
+    `grant` until it is asked again."""
 
     def __init__(self, most: i64) -> None:
         self.port = PortGrant(0, 1.0, 0.0, b"")
@@ -78,13 +80,8 @@ class Answers:
         self.count: i64 = 0
         # Rows of accounts up to that place are stale; 0 is no account's.
         self._stale: i64 = 0
-        self._most_parts: i64 = min((most + _ROWS - 1) // _ROWS, _MOST_PARTS)
-        # All the memory there will be: to grow would be to copy, and to wait for pages.
-        self._rows: vec[i64] = vec[i64](capacity=_BASE + max(self._most_parts, 1) * _ROWS * _COLUMNS)
-        # The part of each hash; of each part how many bits of a hash its rows have in common, and how many there are.
-        self._directory: vec[i32] = vec[i32]([0])
-        self._depths: vec[i64] = vec[i64]()
-        self._counts: vec[i64] = vec[i64]()
+        self._buckets: i64 = (most + _WAYS - 1) // _WAYS
+        self._rows = _empty_rows(max(self._buckets, 1))
         self._hand: i64 = 0
         self._shapes = Shapes()
         # What `port` and `grant` have been filled with: the places, but for the digits, and the term.
@@ -102,9 +99,6 @@ class Answers:
         self._hash: i64 = 0
         # The row that was found last.
         self._row: i64 = _BASE
-        while len(self._rows) < _BASE:
-            self._rows = append(self._rows, i64(0))
-        self._add_part(0)
 
     def __len__(self) -> int:
         return int(self.count)
@@ -169,11 +163,10 @@ class Answers:
     def _place(self) -> i64:
         """Where the row of what was asked for last is, -1 where there is none."""
         rows = self._rows
-        first = self._bucket(self._hash)
-        way: i64 = self._hash >> _FIRST_WAY
-        last: i64 = way + _WAYS
-        while way < last:
-            row: i64 = first + (way & _WAYS - 1) * _COLUMNS
+        bucket = self._bucket()
+        way: i64 = self._hash & _FIRST_WAY
+        for turn in range(i64(_WAYS)):
+            row: i64 = bucket + (way ^ turn) * _COLUMNS
             if (
                 rows[row + _K0] == self._k0 and rows[row + _K1] == self._k1 and rows[row + _K2] == self._k2
                 and rows[row + _K3] == self._k3 and rows[row + _K4] == self._k4
@@ -181,15 +174,11 @@ class Answers:
                 return row
             if rows[row] == 0:
                 return -1
-            way += 1
         return -1
 
-    def _bucket(self, digest: i64) -> i64:
-        """Where the bucket of a hash begins."""
-        return _BASE + (self._part(digest) * _BUCKETS + (digest & (_BUCKETS - 1))) * _BUCKET
-
-    def _part(self, digest: i64) -> i64:
-        return i64(self._directory[digest >> _BUCKET_BITS & (len(self._directory) - 1)])
+    def _bucket(self) -> i64:
+        """Where the bucket of what was asked for last begins."""
+        return _BASE + ((self._hash >> _WAY_BITS) * self._buckets >> _BUCKET_BITS) * _BUCKET
 
     def _fill(self, number: bytes, name: bytes, term: i64, places: i64) -> None:
         """Read an answer out of its row. Much of it is often that of the last one."""
@@ -274,7 +263,7 @@ class Answers:
         self, a: Account, buf: bytes, start: i64, end: i64, name: i64, name_end: i64, port: PortGrant, grant: Grant
     ) -> bool:
         """Keep what the registry said, which is no object of `find`, if it fits into a row; False when it does not."""
-        if self._most_parts == 0 or not is_usual(port, grant) or grant.name != buf[name:name_end]:
+        if self._buckets == 0 or not is_usual(port, grant) or grant.name != buf[name:name_end]:
             return False
         if not self._key(a, buf, start, end, name, name_end):
             return False
@@ -288,9 +277,6 @@ class Answers:
         row = self._place()
         if row < 0:
             row = self._room()
-            while row < 0:
-                self._divide(self._part(self._hash))
-                row = self._room()
         rows = self._rows
         used: i64 = rows[row + _ENTRY] >> _USES
         if used > 0 and rows[row + _K1] >> _ACCOUNT > self._stale:
@@ -309,79 +295,21 @@ class Answers:
 
     def _room(self) -> i64:
         """A place for the row of what was asked for last: one without a row or with a stale one, or of a row that was
-        not used lately; -1 where the part is to be divided first."""
+        not used lately."""
         rows = self._rows
-        part = self._part(self._hash)
-        first = self._bucket(self._hash)
-        way: i64 = self._hash >> _FIRST_WAY
-        last: i64 = way + _WAYS
-        while way < last:
-            row: i64 = first + (way & _WAYS - 1) * _COLUMNS
-            if rows[row] == 0:
-                self._counts[part] = self._counts[part] + 1
+        bucket = self._bucket()
+        way: i64 = self._hash & _FIRST_WAY
+        for turn in range(i64(_WAYS)):
+            row: i64 = bucket + (way ^ turn) * _COLUMNS
+            if rows[row] == 0 or rows[row + _K1] >> _ACCOUNT <= self._stale:
                 self.count += 1
                 return row
-            if rows[row + _K1] >> _ACCOUNT <= self._stale:
-                self.count += 1
-                return row
-            way += 1
-        # Where one bucket is full and most others are not, somebody may have made its keys.
-        if self._counts[part] >= _HALF and len(self._counts) < self._most_parts:
-            return -1
         while True:
-            self._hand = (self._hand + 1) & (_WAYS - 1)
-            row = first + self._hand * _COLUMNS
+            self._hand = (self._hand + 1) & (_NEAREST - 1)
+            row = bucket + (way ^ self._hand) * _COLUMNS
             if rows[row] & 1 == 0:
                 return row
             rows[row] = rows[row] ^ 1
-
-    def _add_part(self, depth: i64) -> None:
-        rows = self._rows
-        end: i64 = len(rows) + _ROWS * _COLUMNS
-        while len(rows) < end:
-            rows = append(rows, i64(0))
-        self._rows = rows
-        self._depths = append(self._depths, depth)
-        self._counts = append(self._counts, i64(0))
-
-    def _divide(self, part: i64) -> None:
-        """Let every other hash of a part have a new one."""
-        depth: i64 = self._depths[part]
-        new: i64 = len(self._counts)
-        self._add_part(depth + 1)
-        self._depths[part] = depth + 1
-        directory = self._directory
-        if len(directory) >> depth == 1:
-            directory = extend(extend(vec[i32](capacity=2 * len(directory)), directory), directory)
-        for place in range(len(directory)):
-            if i64(directory[place]) == part and place >> depth & 1 != 0:
-                directory[place] = i32(new)
-        self._directory = directory
-        self._counts[part] = 0
-        for bucket in range(_BUCKETS):
-            self._empty(_BASE + (part * _BUCKETS + bucket) * _BUCKET)
-
-    def _empty(self, bucket: i64) -> None:
-        """Put all rows of a bucket where they belong, but for stale ones."""
-        rows = self._rows
-        before = rows[bucket : bucket + _BUCKET]
-        for column in range(_BUCKET):
-            rows[bucket + column] = 0
-        for at in range(0, _BUCKET, _COLUMNS):
-            if before[at] != 0 and before[at + _K1] >> _ACCOUNT > self._stale:
-                digest = hashed(
-                    self._seed, before[at + _K0], before[at + _K1], before[at + _K2], before[at + _K3], before[at + _K4]
-                )
-                first = self._bucket(digest)
-                way: i64 = digest >> _FIRST_WAY
-                row: i64 = first + (way & _WAYS - 1) * _COLUMNS
-                while rows[row] != 0:
-                    way += 1
-                    row = first + (way & _WAYS - 1) * _COLUMNS
-                for column in range(_COLUMNS):
-                    rows[row + column] = before[at + column]
-                part = self._part(digest)
-                self._counts[part] = self._counts[part] + 1
 
     def _uses_place(self, uses: list[Use]) -> i64:
         """The place of what one more has used, counted from 1; 0 where there is no room."""
@@ -393,6 +321,15 @@ class Answers:
             return 0
         self._uses.append(uses)
         return len(self._uses)
+
+
+def _empty_rows(buckets: i64) -> vec[i64]:
+    """All the memory there will be, written to: to grow would be to copy, and to wait for pages."""
+    bucket = vec[i64]([0] * _BUCKET)
+    rows = extend(vec[i64](capacity=_BASE + buckets * _BUCKET), vec[i64]([0] * _BASE))
+    for _ in range(buckets):
+        rows = extend(rows, bucket)
+    return rows
 
 
 def hours(since_epoch: float) -> i64:
