@@ -15,8 +15,8 @@ TALLY_SECONDS: Final = 10.0
 # ports and signatures than the signs can remember, and 18 us a row of fewer.
 MOST_TALLIES: Final = 100_000
 MOST_OF_ALL: Final = 200_000
-# Told at once, in some 80 us, in which no message passes. In smaller parts it is the telling that costs: of 100 it took
-# a worker twice as long in all.
+# Told at once, in some 80 us, in which no message passes. In smaller parts it is the telling that costs: with 100 at
+# once it took a worker 1.7 times as long in all.
 AT_ONCE: Final = 250
 # Between two parts. Of many rows the parts come closer, but still take this share of the time until the next sweep:
 # told as fast as they go, they would keep the main process at work for seconds, and it then does nothing else.
