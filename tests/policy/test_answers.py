@@ -414,6 +414,26 @@ def test_a_row_goes_on_with_the_tally_of_the_message_that_it_was_made_for(office
     assert [count for (_, kind), count in tallied(desk).items() if kind == "submitted"] == [3]
 
 
+def test_a_row_keeps_its_tally_over_sweeps_as_long_as_that_is_remembered(office: Office) -> None:
+    desk = answering(office.desk())
+    desk.engine.tallies = Tallies(1)  # of which twice as many entries are remembered
+    case = Case(0, "", 0, "", text="【星辰商城】" + PARCEL)
+    other = replace(case, source="106900012")
+    rows_alone(desk, [case] * 2)
+    first = desk.engine.grant.tally
+    for _ in range(3):
+        tallied(desk)
+        assert rows_alone(desk, [case] * 2)[1] == 2
+        assert desk.engine.grant.tally is first
+    for _ in range(2):
+        tallied(desk)
+        rows_alone(desk, [other])
+    tallied(desk)
+    assert rows_alone(desk, [case])[1] == 1
+    assert desk.engine.grant.tally is not first
+    assert [count for (_, kind), count in tallied(desk).items() if kind == "submitted"] == [1]
+
+
 def test_a_text_that_comes_often_is_known_besides_its_row_until_the_next_revision(office: Office) -> None:
     desk, random = answering(office.desk()), Random(1)
     cases = [Case(0, "", 0, "", text="【星辰商城】" + changed(CODE, random, 0.0)) for _ in range(20)]
