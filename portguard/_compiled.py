@@ -22,7 +22,6 @@ COMPILED = [
     "portguard.policy.chains",
     "portguard.policy.revision",
     "portguard.policy.kept",
-    "portguard.policy.shapes",
     "portguard.policy.answers",
     "portguard.policy.lookup",
     "portguard.policy.reading",

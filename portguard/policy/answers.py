@@ -2,10 +2,10 @@
 tenth as many objects would, and one is found in a line or two of memory.
 
 Nouns: an *answer* is what a PortGrant and a Grant say together of one account, number and signature. Its *row* has what
-tells it from others, and the place of its *shape* (`shapes`). What is asked for is read out of its row into `port` and
-`grant`, the same two objects each time. Sixty-four rows are a *bucket*, and an answer is in the one that its key's hash
-says or nowhere; where that is full, a row goes that was not used lately. Rows of an earlier revision are *stale*:
-nobody asks for them any more, and new ones take their places.
+tells it from others, and the place of its *shape*: all that many have in common. What is asked for is read out of its
+row into `port` and `grant`, the same two objects each time. Sixty-four rows are a *bucket*, and an answer is in the
+one that its key's hash says or nowhere; where that is full, a row goes that was not used lately. Rows of an earlier
+revision are *stale*: nobody asks for them any more, and new ones take their places.
 
 Not every answer has a row: those with templates, of numbers of other than 8 to 20 digits, of signatures of more than 12
 units or written otherwise than they are on file, and those that refuse number or signature have not.
@@ -17,11 +17,10 @@ from secrets import randbits
 from typing import Final
 
 from librt.vecs import extend, vec
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
-from portguard.policy.grant import NO_TALLY, NO_USES, Account, Grant, PortGrant
+from portguard.policy.grant import NO_TALLY, NO_USES, PORT_REFUSALS, SIGNATURE_REFUSALS, Account, Grant, PortGrant
 from portguard.policy.kept import digits_of, hashed, units
-from portguard.policy.shapes import MOST_NAMES, Shapes, is_usual
 from portguard.policy.terms import Use
 
 # A row has the octets of a line of memory. All are in one vec; where that is large its numbers begin 40 octets behind
@@ -69,6 +68,58 @@ _MOST_DIGITS: Final = 20
 _READ_AT_ONCE: Final = 15
 _OCTETS: Final = 24  # of the longest signature
 
+# Of one revision; a row has room for the places of no more.
+_MOST_SHAPES: Final = 0x3FFF
+_MOST_NAMES: Final = 0x3FFFFF
+
+
+@mypyc_attr(acyclic=True)
+class _Shape:
+    """What PortGrant and Grant say but account, number, signature, enterprises and dates."""
+
+    def __init__(self, port: PortGrant, grant: Grant) -> None:
+        self.port_hits = port.hits
+        self.permits = port.permits
+        self.regions = port.regions
+        self.signature_required = port.signature_required
+        self.keeps = port.keeps
+        self.hits = grant.hits
+        self.scopes = grant.scopes
+        self.plain = grant.plain
+        self.limited = grant.limited
+        self.registered = grant.registered
+
+
+class _Shapes:
+    """Those of one revision in `known`, and the `names` of its enterprises: each once."""
+
+    def __init__(self) -> None:
+        self.known: list[_Shape] = []
+        self.names: list[tuple[str, ...]] = []
+        self._places: dict[tuple[object, ...], int] = {}
+        self._name_places: dict[tuple[str, ...], int] = {}
+
+    def place(self, port: PortGrant, grant: Grant) -> i64:
+        """The place of an answer's shape, -1 where there is no room for it."""
+        # What is shared is the same object each time, and the shape keeps it.
+        key = (
+            int(port.hits), id(port.permits), id(port.regions), port.signature_required, port.keeps, int(grant.hits),
+            id(grant.scopes), id(grant.plain), grant.limited, grant.registered,
+        )  # fmt: skip
+        found = self._places.get(key, -1)
+        if found < 0 and len(self.known) < _MOST_SHAPES:
+            found = self._places[key] = len(self.known)
+            self.known.append(_Shape(port, grant))
+        return found
+
+    def name(self, names: tuple[str, ...]) -> i64:
+        """The place of enterprises, -1 where there is no room for them."""
+        found = self._name_places.get(names, -1)
+        if found < 0 and len(self.names) < _MOST_NAMES:
+            found = self._name_places[names] = len(self.names)
+            self.names.append(names)
+        return found
+
 
 class Answers:
     """Up to `most` answers of the present revision, in whole buckets. What `find` has found stands in `port` and
@@ -83,7 +134,7 @@ class Answers:
         self._buckets: i64 = (most + _WAYS - 1) // _WAYS
         self._rows = _empty_rows(max(self._buckets, 1))
         self._hand: i64 = 0
-        self._shapes = Shapes()
+        self._shapes = _Shapes()
         # What `port` and `grant` have been filled with: the places, but for the digits, and the term.
         self._places: i64 = -1
         self._term: i64 = -1
@@ -107,7 +158,7 @@ class Answers:
         """Another revision serves, whose accounts have places above that one."""
         self._stale = place
         self.count = 0
-        self._shapes = Shapes()
+        self._shapes = _Shapes()
         self._places = -1
         self._uses = []
         self._free = []
@@ -192,13 +243,13 @@ class Answers:
             port.regions = shape.regions
             port.signature_required = shape.signature_required
             port.keeps = shape.keeps
-            port.holder = self._shapes.names[places >> _HOLDER & MOST_NAMES][0]
+            port.holder = self._shapes.names[places >> _HOLDER & _MOST_NAMES][0]
             grant.hits = shape.hits
             grant.registered = shape.registered
             grant.scopes = shape.scopes
             grant.plain = shape.plain
             grant.limited = shape.limited
-            grant.enterprises = self._shapes.names[places >> _OWNERS & MOST_NAMES]
+            grant.enterprises = self._shapes.names[places >> _OWNERS & _MOST_NAMES]
         if term >> _UNTIL != self._term:
             self._term = term >> _UNTIL
             port.since = grant.since = float(term >> _SINCE) * _HOUR_SECONDS
@@ -263,7 +314,7 @@ class Answers:
         self, a: Account, buf: bytes, start: i64, end: i64, name: i64, name_end: i64, port: PortGrant, grant: Grant
     ) -> bool:
         """Keep what the registry said, which is no object of `find`, if it fits into a row; False when it does not."""
-        if self._buckets == 0 or not is_usual(port, grant) or grant.name != buf[name:name_end]:
+        if self._buckets == 0 or not _is_usual(port, grant) or grant.name != buf[name:name_end]:
             return False
         if not self._key(a, buf, start, end, name, name_end):
             return False
@@ -335,3 +386,10 @@ def _empty_rows(buckets: i64) -> vec[i64]:
 def hours(since_epoch: float) -> i64:
     """Whole hours, as tags have them."""
     return min(max(int(since_epoch), 0), _HOURS)
+
+
+def _is_usual(port: PortGrant, grant: Grant) -> bool:
+    """Is an answer to be a row?"""
+    if (port.hits & PORT_REFUSALS) | (grant.hits & SIGNATURE_REFUSALS) != 0 or len(port.source) == 0:
+        return False
+    return grant.templates is None and grant.detail is None and not grant.own_width
